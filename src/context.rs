@@ -1,0 +1,90 @@
+//! What a root and all of its scopes share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+
+use crate::{
+    config::Settings,
+    error::{ClosedError, Error},
+    lifecycle::Lifecycle,
+    queue::{Drained, Queue, StrongQueue, WeakQueue},
+    store::Store,
+};
+
+/// One store, one runtime and one lifecycle for a root and its scopes.
+pub(crate) struct Context {
+    store: Arc<dyn Store>,
+    /// Captured when the root was made: the writers live and die with it.
+    runtime: Handle,
+    pub(crate) lifecycle: Lifecycle,
+    queues: Mutex<Queues>,
+}
+
+/// The queues whose writers still run, those of dropped scopes included.
+enum Queues {
+    Open(Vec<WeakQueue>),
+    /// Held, so that a second close waits for the same end and gives the same numbers.
+    Closed(Vec<StrongQueue>),
+}
+
+impl Context {
+    pub(crate) fn new(store: Arc<dyn Store>, runtime: Handle) -> Self {
+        let queues = Mutex::new(Queues::Open(Vec::new()));
+        Self { store, runtime, lifecycle: Lifecycle::new("the root"), queues }
+    }
+
+    /// A queue for a new scope, to be closed with the root.
+    pub(crate) fn start_queue(&self, settings: &Settings) -> Result<Queue, Error> {
+        let mut queues = self.queues();
+        let Queues::Open(live) = &mut *queues else { return Err(ClosedError::new("the root").into()) };
+        let queue = Queue::start(settings, Arc::clone(&self.store), &self.runtime);
+        live.retain(|queue| queue.strong_count() > 0);
+        live.push(queue.weak());
+        Ok(queue)
+    }
+
+    pub(crate) async fn answers(&self) -> bool {
+        self.store.answers().await
+    }
+
+    /// Closes every queue, all at once, and sums what became of their records.
+    pub(crate) async fn drain(&self) -> Drained {
+        let closed = {
+            let mut queues = self.queues();
+            let all = queues.alive();
+            *queues = Queues::Closed(all.clone());
+            all
+        };
+        for queue in &closed {
+            queue.begin_close();
+        }
+        let mut sum = Drained::default();
+        for queue in closed {
+            let one = queue.ended().await;
+            sum.stored += one.stored;
+            sum.failed += one.failed;
+            sum.left += one.left;
+        }
+        sum
+    }
+
+    /// The queues that are open, or still being emptied.
+    pub(crate) fn live_queues(&self) -> Vec<StrongQueue> {
+        self.queues().alive()
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        // What runs under the lock leaves the list whole at every step.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queues {
+    fn alive(&self) -> Vec<StrongQueue> {
+        match self {
+            Self::Open(queues) => queues.iter().filter_map(WeakQueue::upgrade).collect(),
+            Self::Closed(queues) => queues.clone(),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The change between two objects: shallow, by key, in the shape `{ before, after, diff }`.
+
+use crate::{
+    error::ValidationError,
+    mask::Mask,
+    payload::{Entries, Fault, Payload, Rules, Walk, same},
+};
+
+/// Two states of one thing.
+pub(crate) struct Change<'c> {
+    pub(crate) before: &'c dyn Payload,
+    pub(crate) after: &'c dyn Payload,
+}
+
+impl Change<'_> {
+    /// Appends `{"before":…,"after":…,"diff":…}`, masked. The comparison is made on the values as they are, so that a
+    /// changed secret shows as changed; its entry is the mask's value whole.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, rules: Rules<'_>) -> Result<(), ValidationError> {
+        let before = plain(self.before, "before", rules.limit)?;
+        let after = plain(self.after, "after", rules.limit)?;
+        write(&before, &after, Walk::new(out, rules)).map_err(|fault| fault.in_payload("data"))
+    }
+}
+
+/// The value's text, checked and not masked; it never leaves this module.
+fn plain(value: &dyn Payload, name: &str, limit: usize) -> Result<String, ValidationError> {
+    let mut text = Vec::new();
+    value.write(&mut text, Rules { mask: &Mask::none(), limit }).map_err(|fault| fault.in_payload(name))?;
+    // A walk writes only whole `str`s and ASCII.
+    String::from_utf8(text).map_err(|_| ValidationError::new(name, "is not UTF-8"))
+}
+
+fn write(before: &str, after: &str, mut walk: Walk<'_>) -> Result<(), Fault> {
+    walk.open(b'{')?;
+    walk.key("before")?;
+    walk.valid_json(before)?;
+    walk.separate(false)?;
+    walk.key("after")?;
+    walk.valid_json(after)?;
+    walk.separate(false)?;
+    walk.key("diff")?;
+    walk.open(b'{')?;
+    let (old, new) = (Entries::of(before)?, Entries::of(after)?);
+    let (old_by_key, new_by_key) = (old.by_key(), new.by_key());
+    let removed_or_kept = old.iter().map(|(key, was)| (key, Some(was), new_by_key.get(key).copied()));
+    let added = new.iter().filter(|(key, _)| !old_by_key.contains_key(key)).map(|(key, is)| (key, None, Some(is)));
+    let mut first = true;
+    for (key, was, is) in removed_or_kept.chain(added) {
+        if let (Some(was), Some(is)) = (was, is)
+            && same(was, is)?
+        {
+            continue;
+        }
+        walk.separate(first)?;
+        first = false;
+        if walk.key(key)?.masked {
+            walk.hidden()?;
+        } else {
+            entry(was, is, &mut walk)?;
+        }
+    }
+    walk.close(b'}');
+    walk.close(b'}');
+    walk.finish()
+}
+
+/// `{"before":…,"after":…}`, a side that does not exist being left out.
+fn entry(was: Option<&str>, is: Option<&str>, walk: &mut Walk<'_>) -> Result<(), Fault> {
+    walk.open(b'{')?;
+    if let Some(was) = was {
+        walk.key("before")?;
+        walk.valid_json(was)?;
+    }
+    if let Some(is) = is {
+        walk.separate(was.is_none())?;
+        walk.key("after")?;
+        walk.valid_json(is)?;
+    }
+    walk.close(b'}');
+    Ok(())
+}

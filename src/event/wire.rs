@@ -1,0 +1,133 @@
+//! Events that come as JSON text. Every field is taken as raw text first, for two reasons: numbers stay as they are
+//! spelled, and no error quotes a value, as serde's own would.
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::value::RawValue;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{Actor, DiffEvent, Event, Head, Target};
+use crate::{error::ValidationError, payload::Payload};
+
+type Raw = Option<Box<RawValue>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", rename = "Event")]
+struct EventWire {
+    event: Box<RawValue>,
+    id: Raw,
+    actor: Raw,
+    target: Raw,
+    data: Raw,
+    meta: Raw,
+    correlation_id: Raw,
+    request_id: Raw,
+    occurred_at: Raw,
+    mode: Raw,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", rename = "DiffEvent")]
+struct DiffEventWire {
+    event: Box<RawValue>,
+    before: Box<RawValue>,
+    after: Box<RawValue>,
+    id: Raw,
+    actor: Raw,
+    target: Raw,
+    meta: Raw,
+    correlation_id: Raw,
+    request_id: Raw,
+    occurred_at: Raw,
+    mode: Raw,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartyWire {
+    id: Box<RawValue>,
+    r#type: Box<RawValue>,
+}
+
+impl<'de> Deserialize<'de> for Event<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let EventWire { event, id, actor, target, data, meta, correlation_id, request_id, occurred_at, mode } =
+            EventWire::deserialize(deserializer)?;
+        let parts = Parts { event, id, actor, target, correlation_id, request_id, occurred_at, mode };
+        Ok(Self { head: parts.head().map_err(D::Error::custom)?, data: boxed(data), meta: boxed(meta) })
+    }
+}
+
+impl<'de> Deserialize<'de> for DiffEvent<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let DiffEventWire {
+            event,
+            before,
+            after,
+            id,
+            actor,
+            target,
+            meta,
+            correlation_id,
+            request_id,
+            occurred_at,
+            mode,
+        } = DiffEventWire::deserialize(deserializer)?;
+        let parts = Parts { event, id, actor, target, correlation_id, request_id, occurred_at, mode };
+        let head = parts.head().map_err(D::Error::custom)?;
+        Ok(Self { head, before: boxed(Some(before)), after: boxed(Some(after)), meta: boxed(meta) })
+    }
+}
+
+/// A raw value serialises as itself, and so is a payload like any other.
+fn boxed<'a>(raw: Raw) -> Option<Box<dyn Payload + 'a>> {
+    raw.map(|raw| Box::new(raw) as Box<dyn Payload>)
+}
+
+/// What both kinds of events have, still as text.
+struct Parts {
+    event: Box<RawValue>,
+    id: Raw,
+    actor: Raw,
+    target: Raw,
+    correlation_id: Raw,
+    request_id: Raw,
+    occurred_at: Raw,
+    mode: Raw,
+}
+
+impl Parts {
+    fn head(self) -> Result<Head<'static>, ValidationError> {
+        let actor = self.actor.map(|raw| party("actor", &raw)).transpose()?;
+        let target = self.target.map(|raw| party("target", &raw)).transpose()?;
+        Ok(Head {
+            id: typed("id", self.id, "must be a UUID in text")?,
+            event: text("event", &self.event)?.into(),
+            actor: actor.map(|(id, kind)| Actor::new(id, kind)),
+            target: target.map(|(id, kind)| Target::new(id, kind)),
+            correlation_id: self.correlation_id.map(|raw| text("correlationId", &raw)).transpose()?.map(Into::into),
+            request_id: self.request_id.map(|raw| text("requestId", &raw)).transpose()?.map(Into::into),
+            occurred_at: self.occurred_at.map(|raw| instant("occurredAt", &raw)).transpose()?,
+            mode: typed("mode", self.mode, "must be \"sync\" or \"async\"")?,
+        })
+    }
+}
+
+fn party(path: &str, raw: &RawValue) -> Result<(String, String), ValidationError> {
+    let party: PartyWire = serde_json::from_str(raw.get()).map_err(|_| {
+        ValidationError::new(path, "must be an object of exactly two members, `id` and `type`, both of them text")
+    })?;
+    Ok((text(&format!("{path}.id"), &party.id)?, text(&format!("{path}.type"), &party.r#type)?))
+}
+
+fn text(path: &str, raw: &RawValue) -> Result<String, ValidationError> {
+    serde_json::from_str(raw.get()).map_err(|_| ValidationError::new(path, "must be text"))
+}
+
+fn instant(path: &str, raw: &RawValue) -> Result<OffsetDateTime, ValidationError> {
+    OffsetDateTime::parse(&text(path, raw)?, &Rfc3339)
+        .map_err(|_| ValidationError::new(path, "must be an RFC 3339 date and time, such as 2026-01-31T09:30:00Z"))
+}
+
+fn typed<T: for<'de> Deserialize<'de>>(path: &str, raw: Raw, rule: &'static str) -> Result<Option<T>, ValidationError> {
+    raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| ValidationError::new(path, rule))).transpose()
+}

@@ -1,0 +1,124 @@
+//! Which keys are masked, which text is, and by what.
+
+use std::{borrow::Cow, fmt};
+
+use regex::{NoExpand, Regex};
+
+use crate::error::ConfigError;
+
+/// What masked values become unless the configuration says otherwise.
+pub(crate) const DEFAULT_VALUE: &str = "[REDACTED]";
+
+/// The masks of one scope, ready to be asked about every key and every string.
+pub(crate) struct Mask {
+    /// Lower-cased, so that one fold of the key decides.
+    fields: Vec<Box<str>>,
+    /// Bit `n`: some field is `n` bytes long (63: 63 or more). Most keys are let go by this alone.
+    lengths: u64,
+    patterns: Vec<Regex>,
+    value: Box<str>,
+}
+
+impl Mask {
+    /// Masks nothing: for text that is to be compared, and never stored.
+    pub(crate) fn none() -> Self {
+        Self { fields: Vec::new(), lengths: 0, patterns: Vec::new(), value: DEFAULT_VALUE.into() }
+    }
+
+    pub(crate) fn new(fields: &[String], patterns: &[Regex], value: &str) -> Result<Self, ConfigError> {
+        if value.contains('\0') {
+            return Err(ConfigError::new("mask_value", "must not contain NUL, which PostgreSQL cannot store"));
+        }
+        if fields.iter().any(|field| field.trim().is_empty()) {
+            return Err(ConfigError::new("mask_fields", "must not hold a blank name, which would mask nothing"));
+        }
+        if patterns.iter().any(|pattern| pattern.is_match("")) {
+            return Err(ConfigError::new(
+                "mask_patterns",
+                "must not hold a pattern that matches the empty text, as it would match between any two characters",
+            ));
+        }
+        let fields: Vec<Box<str>> = fields.iter().map(|field| field.to_lowercase().into()).collect();
+        let lengths = fields.iter().fold(0, |bits, field| bits | length_bit(field));
+        Ok(Self { fields, lengths, patterns: patterns.to_vec(), value: value.into() })
+    }
+
+    /// Whether what stands under this key is hidden.
+    pub(crate) fn hides(&self, key: &str) -> bool {
+        if key.is_ascii() {
+            return self.lengths & length_bit(key) != 0
+                && self.fields.iter().any(|field| field.eq_ignore_ascii_case(key));
+        }
+        // Lower case may be longer or shorter than the key, and even ASCII (the Kelvin sign), so that only it decides.
+        let lower = key.to_lowercase();
+        self.fields.iter().any(|field| **field == *lower)
+    }
+
+    /// The text with every match of a pattern replaced.
+    pub(crate) fn cover<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut covered = Cow::Borrowed(text);
+        for pattern in &self.patterns {
+            if let Cow::Owned(replaced) = pattern.replace_all(&covered, NoExpand(&self.value)) {
+                covered = Cow::Owned(replaced);
+            }
+        }
+        covered
+    }
+
+    /// What stands in place of what is hidden.
+    pub(crate) fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+impl fmt::Debug for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mask").field("fields", &self.fields).field("patterns", &self.patterns).finish_non_exhaustive()
+    }
+}
+
+fn length_bit(text: &str) -> u64 {
+    1 << text.len().min(63)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask(fields: &[&str]) -> Mask {
+        Mask::new(&fields.iter().map(ToString::to_string).collect::<Vec<_>>(), &[], DEFAULT_VALUE).unwrap()
+    }
+
+    #[test]
+    fn keys_are_compared_without_case_in_every_script() {
+        let mask = mask(&["Password", "ÉTAT", "to\u{212a}en"]);
+        for hidden in ["password", "PASSWORD", "état", "État", "token", "TOKEN", "TO\u{212a}EN"] {
+            assert!(mask.hides(hidden), "{hidden}");
+        }
+        for shown in ["passwor", "passwords", "", "etat", "pass_word"] {
+            assert!(!mask.hides(shown), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_long_field_is_found_behind_its_shared_length_bit() {
+        let long = "k".repeat(200);
+        assert!(mask(&[&long]).hides(&long.to_uppercase()));
+        assert!(!mask(&[&long]).hides(&"k".repeat(100)));
+    }
+
+    #[test]
+    fn patterns_replace_literally_and_in_turn() {
+        let patterns = [Regex::new("[a-z]+@[a-z]+").unwrap(), Regex::new("sk_[0-9]+").unwrap()];
+        let mask = Mask::new(&[], &patterns, "$0").unwrap();
+        assert_eq!(mask.cover("mail ann@host with sk_12, sk_3"), "mail $0 with $0, $0");
+        assert!(matches!(mask.cover("nothing here"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn masks_that_cannot_work_are_refused() {
+        assert!(Mask::new(&[" ".to_owned()], &[], "x").is_err());
+        assert!(Mask::new(&[], &[Regex::new("a*").unwrap()], "x").is_err());
+        assert!(Mask::new(&[], &[], "\0").is_err());
+    }
+}

@@ -1,0 +1,315 @@
+//! The queue of one scope: bounded by records and by bytes, first in first out, emptied by one writer task.
+//!
+//! A record is *accepted* when it has been pushed; from then on it is stored, or reported exactly once: to the sync
+//! emit that waits for it, else to `on_error`. That holds however the writer ends, since its [`Shift`](worker) reports
+//! what it still holds when it is dropped.
+
+mod worker;
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore, TryAcquireError, oneshot, watch},
+    time::Instant,
+};
+
+use crate::{
+    config::{OnError, Settings, WhenFull},
+    error::{ClosedError, Error, QueueFullError},
+    record::Record,
+    store::Store,
+};
+
+const WHAT: &str = "the scope";
+
+/// What a waiting sync emit is told: whether the record was a duplicate, or why it was not stored.
+pub(crate) type Answer = Result<bool, Error>;
+
+/// What became of the records that `flush` or `close` waited for.
+///
+/// `stored + failed + left` is the number of accepted records that were waiting when it was called, or came while it
+/// waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Drained {
+    /// Committed.
+    pub stored: u64,
+    /// Refused by the database; each was reported.
+    pub failed: u64,
+    /// Not finished within `close_timeout`. After `close` each was reported, with
+    /// [`Error::Closed`](crate::Error::Closed); after `flush` they are still on their way.
+    pub left: u64,
+}
+
+/// The numbers of a scope's queue since it was made. `accepted = stored + failed + queued`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Records taken on.
+    pub accepted: u64,
+    /// Records that are in the table, duplicates included.
+    pub stored: u64,
+    /// Records that were reported as not, or perhaps not, stored.
+    pub failed: u64,
+    /// Records waiting or on their way.
+    pub queued: u64,
+    /// What these take in memory, in bytes.
+    pub queued_bytes: u64,
+}
+
+/// The handle of a queue. Dropping it lets the writer finish, for up to `close_timeout`.
+pub(crate) struct Queue(Arc<Shared>);
+
+/// A queue that may be gone; what a root keeps of each of its scopes.
+pub(crate) type WeakQueue = Weak<Shared>;
+pub(crate) type StrongQueue = Arc<Shared>;
+
+/// What the handle and the writer share.
+pub(crate) struct Shared {
+    limits: Limits,
+    state: Mutex<State>,
+    /// One permit a record, from before it is accepted until it is finished.
+    slots: Semaphore,
+    /// One permit a byte, likewise.
+    bytes: Semaphore,
+    /// Something was pushed, or is to be done at once.
+    wake: Notify,
+    progress: watch::Sender<Progress>,
+    closing: watch::Sender<Option<Instant>>,
+}
+
+struct Limits {
+    capacity: usize,
+    bytes: usize,
+    when_full: WhenFull,
+    batch_size: usize,
+    flush_interval: Duration,
+    close_timeout: Duration,
+    on_error: OnError,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Item>,
+    accepted: u64,
+    /// A batch is to be taken up to here without waiting for company: what is pushed up to there is waited for.
+    urgent_up_to: u64,
+    closed: Option<Progress>,
+}
+
+/// What became of the accepted records.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    stored: u64,
+    failed: u64,
+    /// Reported because the writer ended; among `failed` in the statistics.
+    left: u64,
+    ended: bool,
+}
+
+impl Progress {
+    fn finished(self) -> u64 {
+        self.stored + self.failed + self.left
+    }
+}
+
+/// An accepted record.
+struct Item {
+    record: Record,
+    /// The sync emit that waits for it.
+    waiter: Option<oneshot::Sender<Answer>>,
+    weight: u32,
+}
+
+impl Queue {
+    /// Makes a queue and starts its writer on this runtime.
+    pub(crate) fn start(settings: &Settings, store: Arc<dyn Store>, runtime: &Handle) -> Self {
+        let limits = Limits {
+            capacity: settings.queue_capacity,
+            bytes: settings.queue_bytes,
+            when_full: settings.when_full,
+            batch_size: settings.batch_size,
+            flush_interval: settings.flush_interval,
+            close_timeout: settings.close_timeout,
+            on_error: Arc::clone(&settings.on_error),
+        };
+        let shared = Arc::new(Shared {
+            slots: Semaphore::new(limits.capacity),
+            bytes: Semaphore::new(limits.bytes),
+            limits,
+            state: Mutex::default(),
+            wake: Notify::new(),
+            progress: watch::Sender::default(),
+            closing: watch::Sender::default(),
+        });
+        runtime.spawn(worker::run(worker::Shift::new(Arc::clone(&shared)), store, settings.table.clone()));
+        Self(shared)
+    }
+
+    pub(crate) fn weak(&self) -> WeakQueue {
+        Arc::downgrade(&self.0)
+    }
+}
+
+impl std::ops::Deref for Queue {
+    type Target = Arc<Shared>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.0.begin_close();
+    }
+}
+
+/// Why a record was not accepted at once; it is given back.
+pub(crate) enum Refusal {
+    /// There is no room.
+    Full(Record, QueueFullError),
+    Closed(ClosedError),
+}
+
+impl Shared {
+    /// Accepts the record if there is room now.
+    pub(crate) fn try_offer(&self, record: Record, waiter: Option<oneshot::Sender<Answer>>) -> Result<(), Refusal> {
+        let weight = self.weigh(&record);
+        let permits = self.slots.try_acquire().and_then(|slot| Ok((slot, self.bytes.try_acquire_many(weight)?)));
+        match permits {
+            Ok((slot, bytes)) => {
+                self.push(Item { record, waiter, weight }).map_err(Refusal::Closed)?;
+                slot.forget();
+                bytes.forget();
+                Ok(())
+            }
+            Err(TryAcquireError::Closed) => Err(Refusal::Closed(ClosedError::new(WHAT))),
+            Err(TryAcquireError::NoPermits) => Err(Refusal::Full(record, self.full())),
+        }
+    }
+
+    /// Accepts the record as soon as there is room. Cancel safe: dropped before it is ready, nothing was accepted.
+    pub(crate) async fn offer(&self, record: Record, waiter: Option<oneshot::Sender<Answer>>) -> Result<(), Error> {
+        let weight = self.weigh(&record);
+        let closed = || ClosedError::new(WHAT);
+        let slot = self.slots.acquire().await.map_err(|_| closed())?;
+        let bytes = self.bytes.acquire_many(weight).await.map_err(|_| closed())?;
+        self.push(Item { record, waiter, weight })?;
+        slot.forget();
+        bytes.forget();
+        Ok(())
+    }
+
+    pub(crate) fn waits_when_full(&self) -> bool {
+        self.limits.when_full == WhenFull::Wait
+    }
+
+    /// A record heavier than the whole queue passes alone.
+    fn weigh(&self, record: &Record) -> u32 {
+        u32::try_from(record.weight().min(self.limits.bytes)).unwrap_or(u32::MAX)
+    }
+
+    fn push(&self, item: Item) -> Result<(), ClosedError> {
+        let mut state = self.state();
+        if state.closed.is_some() {
+            return Err(ClosedError::new(WHAT));
+        }
+        state.accepted += 1;
+        let urgent = item.waiter.is_some();
+        if urgent {
+            state.urgent_up_to = state.accepted;
+        }
+        state.waiting.push_back(item);
+        let count = state.waiting.len();
+        drop(state);
+        if urgent || count == 1 || count == self.limits.batch_size {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits until all that is accepted by now is finished, for at most `close_timeout`.
+    pub(crate) async fn flush(&self) -> Drained {
+        let mut progress = self.progress.subscribe();
+        let (target, before) = {
+            let mut state = self.state();
+            state.urgent_up_to = state.accepted;
+            (state.accepted, *progress.borrow())
+        };
+        self.wake.notify_one();
+        let finished = progress.wait_for(|now| now.finished() >= target || now.ended);
+        // The sender lives in `self`: only the time can run out.
+        let _ = tokio::time::timeout(self.limits.close_timeout, finished).await;
+        let now = *self.progress.borrow();
+        Drained {
+            stored: now.stored - before.stored,
+            failed: now.failed - before.failed,
+            left: target.saturating_sub(now.stored + now.failed),
+        }
+    }
+
+    /// Refuses new records from now on, and tells the writer to finish.
+    pub(crate) fn begin_close(&self) {
+        let mut state = self.state();
+        if state.closed.is_some() {
+            return;
+        }
+        state.closed = Some(*self.progress.borrow());
+        drop(state);
+        self.slots.close();
+        self.bytes.close();
+        self.closing.send_replace(Some(Instant::now()));
+        self.wake.notify_one();
+    }
+
+    /// Waits until the writer has ended, which it does within `close_timeout` of [`begin_close`](Self::begin_close).
+    pub(crate) async fn ended(&self) -> Drained {
+        let mut progress = self.progress.subscribe();
+        // The sender lives in `self`, so that this ends only by the writer's end.
+        let _ = progress.wait_for(|now| now.ended).await;
+        let before = self.state().closed.unwrap_or_default();
+        let now = *self.progress.borrow();
+        Drained { stored: now.stored - before.stored, failed: now.failed - before.failed, left: now.left }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let accepted = self.state().accepted;
+        let now = *self.progress.borrow();
+        Stats {
+            accepted,
+            stored: now.stored,
+            failed: now.failed + now.left,
+            queued: accepted.saturating_sub(now.finished()),
+            queued_bytes: (self.limits.bytes - self.bytes.available_permits().min(self.limits.bytes)) as u64,
+        }
+    }
+
+    /// The time at which the writer gives up: `close_timeout` after the close began.
+    async fn deadline(&self) {
+        let mut closing = self.closing.subscribe();
+        let began = match closing.wait_for(Option::is_some).await {
+            Ok(began) => began.unwrap_or_else(Instant::now),
+            // The sender lives in `self`.
+            Err(_) => return,
+        };
+        tokio::time::sleep_until(began + self.limits.close_timeout).await;
+    }
+
+    fn full(&self) -> QueueFullError {
+        QueueFullError {
+            records: self.limits.capacity - self.slots.available_permits().min(self.limits.capacity),
+            bytes: self.limits.bytes - self.bytes.available_permits().min(self.limits.bytes),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

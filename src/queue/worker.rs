@@ -1,0 +1,203 @@
+//! The writer: takes a batch, stores it, answers whoever waits, and ends when the queue is closed and empty.
+
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+};
+
+use tokio::sync::oneshot;
+
+use super::{Answer, Progress, Shared};
+use crate::{
+    error::{ClosedError, Error, Outcome},
+    record::Record,
+    store::Store,
+    table::TableName,
+};
+
+/// What the writer has in hand. Dropped with records in it, or while others wait, it reports each of them: so every
+/// accepted record is stored or reported, whether the writer ends by itself, gives up, panics, or dies with its runtime.
+pub(super) struct Shift {
+    shared: Arc<Shared>,
+    /// The batch, the first `finished` of which are done with.
+    records: Vec<Record>,
+    waiters: Vec<Option<oneshot::Sender<Answer>>>,
+    finished: usize,
+    weight: usize,
+    /// The batch was given to the store, whose answer is not there.
+    in_flight: bool,
+}
+
+pub(super) async fn run(mut shift: Shift, store: Arc<dyn Store>, table: TableName) {
+    let shared = Arc::clone(&shift.shared);
+    let mut deadline = pin!(shared.deadline());
+    loop {
+        let work = async {
+            if !shift.take().await {
+                return false;
+            }
+            shift.store(&*store, &table).await;
+            true
+        };
+        let more = tokio::select! {
+            biased;
+            more = work => more,
+            () = &mut deadline => false,
+        };
+        if !more {
+            return;
+        }
+    }
+}
+
+impl Shift {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, records: Vec::new(), waiters: Vec::new(), finished: 0, weight: 0, in_flight: false }
+    }
+
+    /// Takes the next batch. `false`: the queue is closed and empty.
+    async fn take(&mut self) -> bool {
+        loop {
+            let wake = self.shared.wake.notified();
+            {
+                let state = self.shared.state();
+                if !state.waiting.is_empty() {
+                    break;
+                }
+                if state.closed.is_some() {
+                    return false;
+                }
+            }
+            wake.await;
+        }
+        self.wait_for_company().await;
+        let mut state = self.shared.state();
+        let count = state.waiting.len().min(self.shared.limits.batch_size);
+        for item in state.waiting.drain(..count) {
+            self.weight += item.weight as usize;
+            self.records.push(item.record);
+            self.waiters.push(item.waiter);
+        }
+        true
+    }
+
+    /// Lets a batch fill, for at most the flush interval, while nobody waits for it.
+    async fn wait_for_company(&self) {
+        let interval = self.shared.limits.flush_interval;
+        if interval.is_zero() {
+            return;
+        }
+        let filled = async {
+            loop {
+                let wake = self.shared.wake.notified();
+                {
+                    let state = self.shared.state();
+                    let first = state.accepted - state.waiting.len() as u64;
+                    let full = state.waiting.len() >= self.shared.limits.batch_size;
+                    if full || state.closed.is_some() || state.urgent_up_to > first {
+                        return;
+                    }
+                }
+                wake.await;
+            }
+        };
+        // Either way the batch is taken.
+        let _ = tokio::time::timeout(interval, filled).await;
+    }
+
+    /// Stores the batch. One that is refused for a record's sake is halved until that record stands alone, so that it
+    /// takes no other with it.
+    async fn store(&mut self, store: &dyn Store, table: &TableName) {
+        self.in_flight = true;
+        let mut parts = Vec::new();
+        parts.push(0..self.records.len());
+        while let Some(part) = parts.pop() {
+            match store.write(table, &self.records[part.clone()]).await {
+                Err(error) if error.blames_a_record() && part.len() > 1 => {
+                    let middle = part.start + part.len() / 2;
+                    parts.push(middle..part.end);
+                    parts.push(part.start..middle);
+                }
+                answer => self.answer(part, answer),
+            }
+        }
+        self.in_flight = false;
+        self.finished = 0;
+        self.waiters.clear();
+        self.shared.slots.add_permits(self.records.len());
+        self.shared.bytes.add_permits(std::mem::take(&mut self.weight));
+        self.records.clear();
+    }
+
+    /// Tells everyone what became of a part; parts come in order.
+    fn answer(&mut self, part: Range<usize>, answer: Result<Vec<usize>, Error>) {
+        let count = part.len() as u64;
+        self.finished = part.end;
+        match answer {
+            Ok(duplicates) => {
+                // Before the waiters are told, so that whoever was told sees himself counted.
+                self.shared.progress.send_modify(|progress| progress.stored += count);
+                let mut duplicates = duplicates.into_iter().peekable();
+                for (index, waiter) in self.waiters[part].iter_mut().enumerate() {
+                    let duplicate = duplicates.next_if_eq(&index).is_some();
+                    if let Some(waiter) = waiter.take() {
+                        // Whoever no longer waits does not want to know.
+                        let _ = waiter.send(Ok(duplicate));
+                    }
+                }
+            }
+            Err(error) => {
+                for index in part {
+                    report(&self.shared, &self.records[index], self.waiters[index].take(), |id| error.of_record(id));
+                }
+                self.shared.progress.send_modify(|progress| progress.failed += count);
+            }
+        }
+    }
+}
+
+impl Drop for Shift {
+    fn drop(&mut self) {
+        self.shared.begin_close();
+        let waiting = std::mem::take(&mut self.shared.state().waiting);
+        let outcome = if self.in_flight { Outcome::Unknown } else { Outcome::Rejected };
+        let taken = self.records.drain(..).zip(self.waiters.drain(..)).skip(self.finished);
+        let mut left = 0;
+        for (record, waiter, outcome) in taken
+            .map(|(record, waiter)| (record, waiter, outcome))
+            .chain(waiting.into_iter().map(|item| (item.record, item.waiter, Outcome::Rejected)))
+        {
+            left += 1;
+            report(&self.shared, &record, waiter, |id| ClosedError::in_flight(super::WHAT, outcome, id).into());
+        }
+        if left > 0 {
+            tracing::error!(
+                records = left,
+                "a scope's writer ended before these accepted audit events were stored; each was reported"
+            );
+        }
+        self.shared.progress.send_modify(|progress: &mut Progress| {
+            progress.left += left;
+            progress.ended = true;
+        });
+    }
+}
+
+/// Tells the sync emit that waits for the record, else `on_error`, exactly once.
+fn report(
+    shared: &Shared,
+    record: &Record,
+    waiter: Option<oneshot::Sender<Answer>>,
+    error: impl Fn(uuid::Uuid) -> Error,
+) {
+    let error = error(record.id());
+    let unheard = match waiter {
+        Some(waiter) => waiter.send(Err(error.clone())).is_err(),
+        None => true,
+    };
+    if unheard && catch_unwind(AssertUnwindSafe(|| (shared.limits.on_error)(&error, record))).is_err() {
+        tracing::error!(id = %record.id(), "`on_error` panicked");
+    }
+}

@@ -1,0 +1,227 @@
+//! A scope: an emitter on one table, with a queue, masks and settings of its own.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use tokio_postgres::Transaction;
+
+use crate::{
+    config::{ScopeOverrides, Settings},
+    context::Context,
+    emit::{Emit, EmitIn},
+    error::{ConfigError, Error, Task},
+    event::{DiffEvent, Event, Mode},
+    lifecycle::Lifecycle,
+    queue::{Drained, Queue, Refusal, Stats},
+    receipt::{Durability, Receipt},
+    record::Record,
+    store::Insert,
+    table::TableName,
+};
+
+/// An emitter on one table, made by [`Tracevault::scope`](crate::Tracevault::scope). Clones share it; it is
+/// `Send + Sync + 'static`.
+///
+/// Every scope has a queue and a writer task of its own; the connections are its root's. Dropping the last handle never
+/// blocks: the writer finishes what was accepted, for up to `close_timeout`, then reports what is left.
+#[derive(Clone)]
+pub struct Scope(Arc<Shared>);
+
+struct Shared {
+    settings: Settings,
+    queue: Queue,
+    lifecycle: Lifecycle,
+    context: Arc<Context>,
+    names: Arc<Names>,
+}
+
+/// The scopes that the configuration declares by name. Holding them is the root's part, so that handles and writers do
+/// not keep each other alive.
+pub(crate) struct Names(BTreeMap<String, Named>);
+
+struct Named {
+    settings: Settings,
+    live: Mutex<Weak<Shared>>,
+}
+
+impl Names {
+    pub(crate) fn new(declared: BTreeMap<String, Settings>) -> Self {
+        let named = |(name, settings)| (name, Named { settings, live: Mutex::default() });
+        Self(declared.into_iter().map(named).collect())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+impl Scope {
+    pub(crate) fn new(context: &Arc<Context>, names: &Arc<Names>, settings: Settings) -> Result<Self, Error> {
+        let queue = context.start_queue(&settings)?;
+        let lifecycle = context.lifecycle.child("the scope");
+        Ok(Self(Arc::new(Shared {
+            settings,
+            queue,
+            lifecycle,
+            context: Arc::clone(context),
+            names: Arc::clone(names),
+        })))
+    }
+
+    /// Stores an event, or queues it: by its mode, else by the scope's default.
+    ///
+    /// The event is checked, masked and written out at the call; the returned future borrows nothing of it. A sync emit
+    /// is ready when the record is committed, an async one when it is queued. Records are stored in the order in which
+    /// they were accepted. See [`Emit`] for errors and cancel safety.
+    #[doc(alias = "emitEvent")]
+    pub fn emit<'a>(&self, event: impl Into<Event<'a>>) -> Emit {
+        Emit::new(self, Record::of(&event.into(), None, &self.0.settings))
+    }
+
+    /// Stores what changed: an event whose data is `{ before, after, diff }`. As [`emit`](Self::emit) otherwise.
+    #[doc(alias = "emitDiff")]
+    pub fn emit_diff(&self, event: DiffEvent<'_>) -> Emit {
+        Emit::new(self, Record::of_diff(event, None, &self.0.settings))
+    }
+
+    /// Stores an event in the caller's own transaction, by one statement on it, past the queue: it is stored if, and
+    /// only if, the caller commits. The record's mode is `sync`.
+    ///
+    /// Works with deadpool's transaction too (`&*tx`). After an error of the database PostgreSQL refuses everything but
+    /// a rollback in that transaction, as after any failed statement; a `Validation` error leaves it untouched.
+    ///
+    /// # Errors
+    /// As for [`emit`](Self::emit), but for `QueueFull`.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the statement may or may not run: roll the transaction back.
+    pub fn emit_in<'t, 'a>(&'t self, transaction: &'t Transaction<'_>, event: impl Into<Event<'a>>) -> EmitIn<'t> {
+        let record = Record::of(&event.into(), Some(Mode::Sync), &self.0.settings);
+        EmitIn::new(self.insert_in(transaction, record))
+    }
+
+    async fn insert_in(
+        &self,
+        transaction: &Transaction<'_>,
+        record: Result<Record, crate::error::ValidationError>,
+    ) -> Result<Receipt, Error> {
+        let record = record?;
+        let _pass = self.0.lifecycle.enter()?;
+        let table = &self.0.settings.table;
+        let id = record.id();
+        let batch = [record];
+        let stored = Insert::of(table, &batch).run(transaction).await;
+        let stored = stored.map_err(|error| Task::Store(table).failed(error).of_record(id))?;
+        let duplicate = stored.is_some_and(|stored| !stored.contains(&id));
+        Ok(Receipt { id, durability: Durability::InTransaction, duplicate })
+    }
+
+    /// Queues an event without waiting: for `Drop`, middleware, and other places that cannot. Always async.
+    ///
+    /// # Errors
+    /// `Validation`, `Closed`, and `QueueFull` when there is no room, whatever `when_full` says.
+    pub fn try_emit<'a>(&self, event: impl Into<Event<'a>>) -> Result<Receipt, Error> {
+        let record = Record::of(&event.into(), Some(Mode::Async), &self.0.settings)?;
+        let id = record.id();
+        match self.0.queue.try_offer(record, None) {
+            Ok(()) => Ok(Receipt { id, durability: Durability::Queued, duplicate: false }),
+            Err(Refusal::Full(_, error)) => Err(error.into()),
+            Err(Refusal::Closed(error)) => Err(error.into()),
+        }
+    }
+
+    /// A scope that inherits all of this one's settings but those named.
+    ///
+    /// # Errors
+    /// `Config` when an override cannot be used; `Closed`.
+    pub fn scope(&self, overrides: ScopeOverrides) -> Result<Self, Error> {
+        self.0.lifecycle.check()?;
+        Self::new(&self.0.context, &self.0.names, self.0.settings.overridden(overrides)?)
+    }
+
+    /// The scope that the configuration declares by this name. All callers get the same one.
+    ///
+    /// # Errors
+    /// `Config` when there is none; `Closed`.
+    pub fn get_scope(&self, name: &str) -> Result<Self, Error> {
+        self.0.lifecycle.check()?;
+        Self::named(&self.0.context, &self.0.names, name)
+    }
+
+    pub(crate) fn named(context: &Arc<Context>, names: &Arc<Names>, name: &str) -> Result<Self, Error> {
+        let Some(declared) = names.0.get(name) else {
+            let known: Vec<_> = names.iter().collect();
+            let reason = format!("has no scope `{name}`; declared are: {}", known.join(", "));
+            return Err(ConfigError::new("scopes", reason).into());
+        };
+        // A panic under the lock leaves the old pointer, which is as good.
+        let mut live = declared.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = live.upgrade() {
+            return Ok(Self(shared));
+        }
+        let scope = Self::new(context, names, declared.settings.clone())?;
+        *live = Arc::downgrade(&scope.0);
+        Ok(scope)
+    }
+
+    /// Waits until everything that this scope accepted so far is stored or reported, for at most `close_timeout`.
+    /// Other scopes are not waited for.
+    ///
+    /// # Errors
+    /// None today; what was not finished in time is in [`Drained::left`].
+    ///
+    /// # Cancel safety
+    /// Dropping it stops the waiting only.
+    pub async fn flush(&self) -> Result<Drained, Error> {
+        Ok(self.0.queue.flush().await)
+    }
+
+    /// Refuses new events, stores what was accepted, and ends this scope. The root and its other scopes go on.
+    ///
+    /// It takes at most `close_timeout`; what is not stored by then is reported with [`Error::Closed`] and counted in
+    /// [`Drained::left`]. Calling it again waits for the same end and gives the same numbers.
+    ///
+    /// # Errors
+    /// None today.
+    ///
+    /// # Cancel safety
+    /// Dropping it stops the waiting only; the scope closes all the same.
+    pub async fn close(&self) -> Result<Drained, Error> {
+        self.0.lifecycle.close();
+        self.0.queue.begin_close();
+        Ok(self.0.queue.ended().await)
+    }
+
+    /// Whether this scope is open and the database answers.
+    pub async fn healthcheck(&self) -> bool {
+        let Ok(_pass) = self.0.lifecycle.enter() else { return false };
+        self.0.context.answers().await
+    }
+
+    /// The numbers of this scope's queue.
+    pub fn stats(&self) -> Stats {
+        self.0.queue.stats()
+    }
+
+    /// The table that it writes to.
+    pub fn table(&self) -> &TableName {
+        &self.0.settings.table
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.0.queue
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("table", self.table()).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,141 @@
+//! What every test stands on: the one server, a table of its own, plain SQL to look at it, and a log that is watched.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use tokio_postgres::{Client, NoTls, Row, types::ToSql};
+use tracevault::{Config, Tracevault, generate_init_sql};
+
+use crate::support::{Database, Purpose, database};
+
+/// Planted in passwords and payloads all over the suite. It must never show in a log line, an error or a Debug.
+pub const CANARY: &str = "c4n4ry-9b1d";
+
+/// The connection string of the suite's server. Its password is the canary, where the server is our own.
+pub fn url() -> String {
+    static DATABASE: OnceLock<Database> = OnceLock::new();
+    watch_the_log();
+    let database = DATABASE.get_or_init(|| database(Purpose::Tests).unwrap());
+    match database.origin() {
+        crate::support::Origin::Cluster { .. } | crate::support::Origin::Wheel => {
+            format!("{} password='{CANARY}'", database.url())
+        }
+        _ => database.url().to_owned(),
+    }
+}
+
+/// A connection for plain SQL.
+pub async fn client() -> Client {
+    connect(&url()).await
+}
+
+pub async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// A name that no other test uses, in this run or in another on the same server.
+pub fn unique(theme: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("t_{theme}_{}_{}", NEXT.fetch_add(1, Ordering::Relaxed), &random[..8])
+}
+
+/// An audit table of one test.
+pub struct Table {
+    pub name: String,
+    pub sql: Client,
+}
+
+impl Table {
+    /// Made by the DDL that we ship.
+    pub async fn new(theme: &str) -> Self {
+        let table = Self::missing(theme).await;
+        table.sql.batch_execute(&generate_init_sql(&table.name).unwrap()).await.unwrap();
+        table
+    }
+
+    /// A name only.
+    pub async fn missing(theme: &str) -> Self {
+        Self { name: unique(theme), sql: client().await }
+    }
+
+    /// A configuration that writes here.
+    pub fn config(&self) -> Config {
+        Config::new(url()).table_name(&self.name)
+    }
+
+    /// A root that writes here.
+    pub fn audit(&self) -> Tracevault {
+        Tracevault::new(self.config()).unwrap()
+    }
+
+    /// `SELECT {columns} FROM this table {rest}`.
+    pub async fn select(&self, columns: &str, rest: &str, params: &[&(dyn ToSql + Sync)]) -> Vec<Row> {
+        self.sql.query(&format!("SELECT {columns} FROM \"{}\" {rest}", self.name), params).await.unwrap()
+    }
+
+    /// One column of all rows, in the order of reads.
+    pub async fn column<T>(&self, column: &str) -> Vec<T>
+    where
+        T: for<'r> tokio_postgres::types::FromSql<'r>,
+    {
+        self.select(column, "ORDER BY occurred_at, id", &[]).await.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// How many rows there are.
+    pub async fn count(&self) -> i64 {
+        self.select("count(*)", "", &[]).await[0].get(0)
+    }
+
+    /// The `data` of the only row, as PostgreSQL spells it.
+    pub async fn data(&self) -> String {
+        let rows = self.select("data::text", "", &[]).await;
+        assert_eq!(rows.len(), 1, "one row");
+        rows[0].get(0)
+    }
+
+    /// Drops it; a test that failed leaves it to be looked at.
+    pub async fn drop(self) {
+        self.sql.batch_execute(&format!("DROP TABLE IF EXISTS \"{}\"", self.name)).await.unwrap();
+    }
+}
+
+/// Sends every log line of the process, at trace level, through the watcher: ours, and those of every library.
+fn watch_the_log() {
+    static WATCHED: OnceLock<()> = OnceLock::new();
+    WATCHED.get_or_init(|| {
+        tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_writer(|| Watcher)
+            .init();
+    });
+}
+
+/// Ends the whole run at the first leak, since no single test could notice it.
+struct Watcher;
+
+impl Write for Watcher {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if leaks(line) {
+            let line = String::from_utf8_lossy(line);
+            let _ = writeln!(io::stderr(), "a secret reached the log: {line}");
+            std::process::abort();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub fn leaks(text: &[u8]) -> bool {
+    text.windows(CANARY.len()).any(|window| window == CANARY.as_bytes())
+}
