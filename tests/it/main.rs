@@ -12,4 +12,6 @@
 mod support;
 
 mod kit;
+mod lifecycle;
+mod queue;
 mod smoke;

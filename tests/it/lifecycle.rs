@@ -1,0 +1,290 @@
+//! Closing: every row of both close tables, alone and while everybody emits.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::{future::join_all, poll};
+use tracevault::{
+    Config, DiffEvent, Drained, Event, Mode, Outcome, ScopeOverrides, Tracevault,
+    query::{CountFilters, Filters, Query, QueryConfig},
+};
+
+use crate::kit::{Table, client, url};
+
+fn empty_diff() -> DiffEvent<'static> {
+    DiffEvent::new("diff").before(serde_json::json!({})).after(serde_json::json!({}))
+}
+
+fn numbers(drained: Drained) -> (u64, u64, u64) {
+    (drained.stored, drained.failed, drained.left)
+}
+
+#[tokio::test]
+async fn closing_a_scope_leaves_the_root_and_its_siblings_open() {
+    let (table, other) = (Table::new("close_scope").await, Table::new("close_sibling").await);
+    let root = table.audit();
+    let scope = root.scope(ScopeOverrides::new().table_name(&other.name)).unwrap();
+    let child = scope.scope(ScopeOverrides::new()).unwrap();
+    for _ in 0..10 {
+        scope.try_emit("before").unwrap();
+        root.try_emit("before").unwrap();
+    }
+    let drained = scope.close().await.unwrap();
+    assert_eq!(numbers(drained), (10, 0, 0), "its own queue only");
+    assert_eq!(numbers(scope.close().await.unwrap()), (10, 0, 0), "again changes nothing");
+    assert!(scope.emit("after").await.unwrap_err().is_closed());
+    assert!(scope.emit_diff(empty_diff()).await.unwrap_err().is_closed());
+    assert!(scope.try_emit("after").unwrap_err().is_closed());
+    assert!(scope.scope(ScopeOverrides::new()).unwrap_err().is_closed());
+    assert!(scope.get_scope("x").unwrap_err().is_closed());
+    assert!(!scope.healthcheck().await);
+    let mut sql = client().await;
+    let transaction = sql.transaction().await.unwrap();
+    assert!(scope.emit_in(&transaction, "after").await.unwrap_err().is_closed());
+    child.emit("after").await.unwrap();
+    root.emit("after").await.unwrap();
+    assert!(root.healthcheck().await && child.healthcheck().await);
+    assert_eq!((other.count().await, table.count().await), (11, 11));
+    root.close().await.unwrap();
+    table.drop().await;
+    other.drop().await;
+}
+
+#[tokio::test]
+async fn closing_the_root_drains_every_scope_and_closes_all() {
+    let table = Table::new("close_root").await;
+    let root = Tracevault::new(table.config().scope("named", ScopeOverrides::new())).unwrap();
+    let scope = root.scope(ScopeOverrides::new()).unwrap();
+    let query = root.query();
+    let query_scope = query.scope(&table.name).unwrap();
+    let dropped = root.scope(ScopeOverrides::new()).unwrap();
+    for emitter in [&scope, &dropped, &root.get_scope("named").unwrap()] {
+        for _ in 0..20 {
+            emitter.try_emit("before").unwrap();
+        }
+    }
+    drop(dropped);
+    root.try_emit("before").unwrap();
+    let drained = root.close().await.unwrap();
+    assert_eq!((drained.failed, drained.left), (0, 0));
+    assert_eq!(table.count().await, 61);
+    assert_eq!(root.close().await.unwrap(), drained, "again changes nothing");
+    assert!(root.emit("after").await.unwrap_err().is_closed());
+    assert!(root.emit_diff(empty_diff()).await.unwrap_err().is_closed());
+    assert!(root.try_emit("after").unwrap_err().is_closed());
+    assert!(root.scope(ScopeOverrides::new()).unwrap_err().is_closed());
+    assert!(root.get_scope("named").unwrap_err().is_closed());
+    assert!(scope.emit("after").await.unwrap_err().is_closed());
+    assert!(scope.scope(ScopeOverrides::new()).unwrap_err().is_closed());
+    assert!(!root.healthcheck().await && !scope.healthcheck().await);
+    let mut sql = client().await;
+    let transaction = sql.transaction().await.unwrap();
+    assert!(root.emit_in(&transaction, "after").await.unwrap_err().is_closed());
+    assert!(scope.emit_in(&transaction, "after").await.unwrap_err().is_closed());
+    for query in [&query, &query_scope] {
+        assert!(query.find_many(Filters::new()).await.unwrap_err().is_closed());
+        assert!(!query.healthcheck().await);
+    }
+    table.drop().await;
+}
+
+#[tokio::test]
+async fn a_query_closes_alone_with_its_scopes_and_leaves_the_root_open() {
+    let table = Table::new("close_query").await;
+    let root = table.audit();
+    root.emit("one").await.unwrap();
+    let query = root.query();
+    let scope = query.scope(&table.name).unwrap();
+    scope.close().await.unwrap();
+    assert!(scope.count(CountFilters::new()).await.unwrap_err().is_closed());
+    assert!(!scope.healthcheck().await);
+    assert_eq!(query.count(CountFilters::new()).await.unwrap(), 1);
+    let other = query.scope(&table.name).unwrap();
+    query.close().await.unwrap();
+    query.close().await.unwrap();
+    for closed in [&query, &other] {
+        assert!(closed.find_many(Filters::new()).await.unwrap_err().is_closed());
+        assert!(closed.find_by_id(uuid::Uuid::nil()).await.unwrap_err().is_closed());
+        assert!(closed.count(CountFilters::new()).await.unwrap_err().is_closed());
+        assert!(closed.scope(&table.name).unwrap_err().is_closed());
+        assert!(!closed.healthcheck().await);
+    }
+    root.emit("two").await.unwrap();
+    assert_eq!(root.query().count(CountFilters::new()).await.unwrap(), 2);
+    table.drop().await;
+}
+
+#[tokio::test]
+async fn a_query_with_its_own_pool_closes_it() {
+    let table = Table::new("own_pool").await;
+    let query = Query::connect(QueryConfig::new(url()).table_name(&table.name)).await.unwrap();
+    let scope = query.scope(&table.name).unwrap();
+    assert_eq!(scope.count(CountFilters::new()).await.unwrap(), 0);
+    query.close().await.unwrap();
+    assert!(scope.count(CountFilters::new()).await.unwrap_err().is_closed());
+    table.drop().await;
+}
+
+#[tokio::test]
+async fn borrowed_pools_stay_open() {
+    let table = Table::new("borrowed").await;
+    let config: tokio_postgres::Config = url().parse().unwrap();
+    let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
+    let pool = deadpool_postgres::Pool::builder(manager).max_size(2).build().unwrap();
+    let audit = Tracevault::with_pools(pool.clone(), None, Config::default().table_name(&table.name)).unwrap();
+    audit.emit("one").await.unwrap();
+    assert_eq!(audit.query().count(CountFilters::new()).await.unwrap(), 1);
+    audit.close().await.unwrap();
+    assert!(!pool.is_closed());
+    assert_eq!(pool.get().await.unwrap().query("SELECT 1", &[]).await.unwrap().len(), 1);
+    table.drop().await;
+}
+
+/// 64 tasks emit in every way while the root is closed: what was accepted is stored or reported, to the last record.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_while_everybody_emits_loses_nothing() {
+    for round in 0..4 {
+        let table = Table::new("close_under_fire").await;
+        let reported = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&reported);
+        let config = table.config().queue_capacity(100).on_error(move |_, _| {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
+        let root = Tracevault::new(config).unwrap();
+        let scope = root.scope(ScopeOverrides::new()).unwrap();
+        let acknowledged = Arc::new(AtomicU64::new(0));
+        let started = Arc::new(tokio::sync::Barrier::new(65));
+        let tasks: Vec<_> = (0..64)
+            .map(|task| {
+                let (root, scope, acknowledged, started) =
+                    (root.clone(), scope.clone(), Arc::clone(&acknowledged), Arc::clone(&started));
+                tokio::spawn(async move {
+                    started.wait().await;
+                    loop {
+                        let emitted = match task % 4 {
+                            0 => root.emit("sync").await,
+                            1 => scope.emit(Event::new("async").mode(Mode::Async)).await,
+                            2 => scope.emit("sync").await,
+                            _ => match root.try_emit("try") {
+                                Err(error) if error.is_retryable() => {
+                                    tokio::task::yield_now().await;
+                                    continue;
+                                }
+                                answer => answer,
+                            },
+                        };
+                        match emitted {
+                            Ok(_) => acknowledged.fetch_add(1, Ordering::SeqCst),
+                            Err(error) => {
+                                assert!(error.is_closed(), "{error}");
+                                assert_eq!(error.outcome(), Outcome::Rejected, "all was drained in time");
+                                return;
+                            }
+                        };
+                    }
+                })
+            })
+            .collect();
+        started.wait().await;
+        while root.stats().stored < 500 * (round + 1) {
+            tokio::task::yield_now().await;
+        }
+        let drained = root.close().await.unwrap();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let stats = root.stats();
+        let rows = u64::try_from(table.count().await).unwrap();
+        assert_eq!((drained.failed, drained.left, reported.load(Ordering::SeqCst)), (0, 0, 0));
+        assert_eq!(rows, stats.accepted, "every accepted record is a row");
+        assert_eq!(rows, acknowledged.load(Ordering::SeqCst), "and every acknowledged one, no other");
+        table.drop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_close_that_cannot_finish_ends_in_time_and_reports_what_is_left() {
+    let table = Table::new("close_stalled").await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let keeper = Arc::clone(&told);
+    let config =
+        table.config().async_batch_size(10).close_timeout(Duration::from_millis(300)).on_error(move |error, record| {
+            assert!(error.is_closed());
+            keeper.lock().unwrap().push((record.id(), error.outcome()));
+        });
+    let root = Tracevault::new(config).unwrap();
+    root.emit("stored").await.unwrap();
+    let lock = format!("BEGIN; LOCK TABLE \"{}\" IN ACCESS EXCLUSIVE MODE", table.name);
+    table.sql.batch_execute(&lock).await.unwrap();
+    let ids: Vec<_> = (0..25).map(|_| root.try_emit("left").unwrap().id).collect();
+    let mut waiting = root.emit("left too");
+    assert!(poll!(&mut waiting).is_pending());
+
+    let flushed = root.flush().await.unwrap();
+    assert_eq!(numbers(flushed), (0, 0, 26), "a flush that cannot finish ends too, and reports nothing");
+    assert!(told.lock().unwrap().is_empty());
+
+    let began = Instant::now();
+    let drained = root.close().await.unwrap();
+    assert!(began.elapsed() < Duration::from_millis(1_300), "{:?}", began.elapsed());
+    assert_eq!(numbers(drained), (0, 0, 26));
+    let error = waiting.await.unwrap_err();
+    assert!(error.is_closed(), "{error}");
+    assert_eq!(error.outcome(), Outcome::Rejected);
+    let reported = told.lock().unwrap().clone();
+    assert_eq!(reported.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ids, "each once, in order");
+    let unknown = reported.iter().filter(|(_, outcome)| *outcome == Outcome::Unknown).count();
+    assert!((1..=10).contains(&unknown), "the batch under way may be stored: {unknown}");
+    let stats = root.stats();
+    assert_eq!((stats.accepted, stats.stored, stats.failed, stats.queued), (27, 1, 26, 0));
+    table.sql.batch_execute("COMMIT").await.unwrap();
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_lets_the_writer_finish() {
+    let table = Table::new("dropped_handle").await;
+    let root = table.audit();
+    let scope = root.scope(ScopeOverrides::new()).unwrap();
+    for _ in 0..300 {
+        scope.try_emit("late").unwrap();
+        root.try_emit("late").unwrap();
+    }
+    drop(scope);
+    drop(root);
+    while table.count().await < 600 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    table.drop().await;
+}
+
+#[tokio::test]
+async fn an_emit_keeps_its_scope_open_until_it_is_answered() {
+    let table = Table::new("temporary_scope").await;
+    let root = table.audit();
+    let emit = root.scope(ScopeOverrides::new()).unwrap().emit("from a temporary");
+    emit.await.unwrap();
+    assert_eq!(table.count().await, 1);
+    table.drop().await;
+}
+
+#[tokio::test]
+async fn concurrent_and_abandoned_closes_agree() {
+    let table = Table::new("closes").await;
+    let root = table.audit();
+    for _ in 0..1_000 {
+        root.try_emit("one of many").unwrap();
+    }
+    let mut abandoned = Box::pin(root.close());
+    assert!(poll!(&mut abandoned).is_pending());
+    drop(abandoned);
+    let answers = join_all((0..8).map(|_| root.close())).await;
+    let first = *answers[0].as_ref().unwrap();
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == first));
+    assert_eq!((first.failed, first.left, table.count().await), (0, 0, 1_000));
+    table.drop().await;
+}
