@@ -11,22 +11,38 @@ use std::{
 use tokio_postgres::{Client, NoTls, Row, types::ToSql};
 use tracevault::{Config, Tracevault, generate_init_sql};
 
-use crate::support::{Database, Purpose, database};
+use crate::support::{Cluster, Database, Options, Origin, Purpose, WheelVersion, database, wheel};
 
 /// Planted in passwords and payloads all over the suite. It must never show in a log line, an error or a Debug.
 pub const CANARY: &str = "c4n4ry-9b1d";
 
 /// The connection string of the suite's server. Its password is the canary, where the server is our own.
+///
+/// `TRACEVAULT_TEST_POSTGRES=16` or `18` takes a server of that version from the wheels.
 pub fn url() -> String {
-    static DATABASE: OnceLock<Database> = OnceLock::new();
+    static URL: OnceLock<String> = OnceLock::new();
     watch_the_log();
-    let database = DATABASE.get_or_init(|| database(Purpose::Tests).unwrap());
-    match database.origin() {
-        crate::support::Origin::Cluster { .. } | crate::support::Origin::Wheel => {
-            format!("{} password='{CANARY}'", database.url())
+    let own = |url: &str| format!("{url} password='{CANARY}'");
+    let find = || match std::env::var("TRACEVAULT_TEST_POSTGRES").as_deref() {
+        Ok("16") => own(&of_version(WheelVersion::V16)),
+        Ok("18") => own(&of_version(WheelVersion::V18)),
+        Ok(other) => panic!("TRACEVAULT_TEST_POSTGRES is {other}; it can be 16 or 18"),
+        Err(_) => {
+            static DATABASE: OnceLock<Database> = OnceLock::new();
+            let database = DATABASE.get_or_init(|| database(Purpose::Tests).unwrap());
+            match database.origin() {
+                Origin::Cluster { .. } | Origin::Wheel => own(database.url()),
+                _ => database.url().to_owned(),
+            }
         }
-        _ => database.url().to_owned(),
-    }
+    };
+    URL.get_or_init(find).clone()
+}
+
+fn of_version(version: WheelVersion) -> String {
+    static SERVER: OnceLock<Cluster> = OnceLock::new();
+    let start = || Cluster::start(Options::new(wheel::binaries(version).unwrap())).unwrap();
+    SERVER.get_or_init(start).connection_string()
 }
 
 /// A connection for plain SQL.

@@ -14,4 +14,4 @@ mod support;
 mod kit;
 mod lifecycle;
 mod queue;
-mod smoke;
+mod store;
