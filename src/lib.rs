@@ -1,11 +1,57 @@
-//! Audit events for Rust services on PostgreSQL.
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//! Audit events for Rust services on PostgreSQL: validated, masked, normalised, and stored or reported, never lost in
+//! silence.
+//!
+//! An application says what happened; the names of events and the shape of `data` and `meta` are its own.
+//!
+//! ```
+//! # #[path = "../tests/support/mod.rs"] mod support;
+//! use serde_json::json;
+//! use tracevault::{Config, Durability, Event, Mode, Tracevault};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let database = support::database(support::Purpose::Tests)?;
+//! # let url = database.url();
+//! let config = Config::new(url).table_name("doc_lib").mask_fields(["password", "token"]).ensure_schema(true);
+//! let audit = Tracevault::connect(config).await?;
+//!
+//! // Committed when it returns.
+//! let receipt = audit
+//!     .emit(
+//!         Event::new("auth.login.succeeded")
+//!             .actor("user_123", "user")
+//!             .data(json!({ "method": "form", "password": "hunter2" })),
+//!     )
+//!     .await?;
+//! assert_eq!(receipt.durability, Durability::Committed);
+//!
+//! // Queued when it returns; stored by the scope's writer.
+//! audit.emit(Event::new("page.viewed").mode(Mode::Async)).await?;
+//! audit.flush().await?;
+//!
+//! let login = audit.query().find_by_id(receipt.id).await?.expect("it was committed");
+//! assert_eq!(login.data.unwrap().as_str(), r#"{"method": "form", "password": "[REDACTED]"}"#);
+//!
+//! let drained = audit.close().await?;
+//! assert_eq!((drained.failed, drained.left), (0, 0));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`Tracevault`] is the root: it owns the connections and writes to the default table. [`Scope`]s write to others.
+//! - [`Event`] and [`DiffEvent`] are what is said; [`Receipt`] and [`Error`] what became of it.
+//! - [`query`] reads; [`generate_init_sql`] makes the table; [`docs`] is the manual.
+//!
+//! # Features
+//! - `cli`: the `tracevault` binary (`init-sql`, `emit`, `query`).
+//! - `testing`: [`testing`](https://docs.rs/tracevault/latest/tracevault/testing/), an in-memory recorder for the tests of your own code.
 
 mod clock;
 mod config;
 mod context;
 mod correlation;
 mod diff;
+pub mod docs;
 mod emit;
 mod error;
 mod event;

@@ -1,0 +1,18 @@
+//! The manual, a page a topic: [`guarantees`], [`configuration`], [`operations`], [`errors`].
+
+#[doc = include_str!("guarantees.md")]
+pub mod guarantees {}
+
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+
+#[doc = include_str!("operations.md")]
+pub mod operations {}
+
+#[doc = include_str!("errors.md")]
+pub mod errors {}
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
