@@ -76,7 +76,6 @@ impl Scope {
     /// The event is checked, masked and written out at the call; the returned future borrows nothing of it. A sync emit
     /// is ready when the record is committed, an async one when it is queued. Records are stored in the order in which
     /// they were accepted. See [`Emit`] for errors and cancel safety.
-    #[doc(alias = "emitEvent")]
     pub fn emit<'a>(&self, event: impl Into<Event<'a>>) -> Emit {
         Emit::new(self, Record::of(&event.into(), None, &self.0.settings))
     }

@@ -230,6 +230,7 @@ macro_rules! scope_setters {
         impl $type {
             /// The table to write to.
             #[must_use]
+            #[doc(alias = "tableName")]
             pub fn table_name(mut self, name: impl Into<String>) -> Self {
                 self.table_name = Some(name.into());
                 self
@@ -244,6 +245,7 @@ macro_rules! scope_setters {
 
             /// The mode of events that do not say.
             #[must_use]
+            #[doc(alias = "defaultMode")]
             pub fn default_mode(mut self, mode: Mode) -> Self {
                 self.default_mode = Some(mode);
                 self
@@ -251,6 +253,7 @@ macro_rules! scope_setters {
 
             /// The keys whose values are hidden, whatever their case, at any depth.
             #[must_use]
+            #[doc(alias = "maskFields")]
             pub fn mask_fields<S: Into<String>>(mut self, fields: impl IntoIterator<Item = S>) -> Self {
                 self.mask_fields = Some(fields.into_iter().map(Into::into).collect());
                 self
@@ -258,6 +261,7 @@ macro_rules! scope_setters {
 
             /// What stands in place of what is hidden.
             #[must_use]
+            #[doc(alias = "maskValue")]
             pub fn mask_value(mut self, value: impl Into<String>) -> Self {
                 self.mask_value = Some(value.into());
                 self
@@ -273,6 +277,7 @@ macro_rules! scope_setters {
             /// What is told, exactly once, of each record that an async emit accepted and that could not be stored;
             /// the record is masked. It runs on the writer's task and must not block; a panic inside it is caught.
             #[must_use]
+            #[doc(alias = "onError")]
             pub fn on_error(mut self, handler: impl Fn(&Error, &Record) + Send + Sync + 'static) -> Self {
                 self.on_error = Some(std::sync::Arc::new(handler));
                 self
@@ -280,6 +285,7 @@ macro_rules! scope_setters {
 
             /// The most records in one statement.
             #[must_use]
+            #[doc(alias = "asyncBatchSize")]
             pub fn async_batch_size(mut self, records: usize) -> Self {
                 self.async_batch_size = Some(records);
                 self
@@ -288,6 +294,7 @@ macro_rules! scope_setters {
             /// How long the writer waits before it takes a batch; a full batch, a waiting sync emit, `flush` and
             /// `close` end the wait.
             #[must_use]
+            #[doc(alias = "asyncFlushIntervalMs")]
             pub fn async_flush_interval(mut self, interval: Duration) -> Self {
                 self.async_flush_interval = Some(interval);
                 self

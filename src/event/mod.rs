@@ -170,6 +170,7 @@ macro_rules! head_setters {
 
             /// What ties this event to others with the same cause, across services.
             #[must_use]
+            #[doc(alias = "correlationId")]
             pub fn correlation_id(mut self, id: impl Into<Cow<'a, str>>) -> Self {
                 self.head.correlation_id = Some(id.into());
                 self
@@ -177,6 +178,7 @@ macro_rules! head_setters {
 
             /// The request that caused it.
             #[must_use]
+            #[doc(alias = "requestId")]
             pub fn request_id(mut self, id: impl Into<Cow<'a, str>>) -> Self {
                 self.head.request_id = Some(id.into());
                 self
@@ -184,6 +186,7 @@ macro_rules! head_setters {
 
             /// When it happened, kept to the microsecond. Without it: now.
             #[must_use]
+            #[doc(alias = "occurredAt")]
             pub fn occurred_at(mut self, at: OffsetDateTime) -> Self {
                 self.head.occurred_at = Some(at);
                 self

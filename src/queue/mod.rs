@@ -313,3 +313,33 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Config, event::Event, store::BoxFuture, table::TableName};
+
+    struct Nowhere;
+
+    impl Store for Nowhere {
+        fn write<'s>(&'s self, _: &'s TableName, _: &'s [Record]) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn answers(&self) -> BoxFuture<'_, bool> {
+            Box::pin(std::future::ready(false))
+        }
+    }
+
+    /// A close may come between the permits and the push: then nothing is accepted, and the permits go back.
+    #[tokio::test]
+    async fn a_record_that_meets_the_close_on_its_way_is_not_accepted() {
+        let settings = Config::default().resolve().unwrap().root;
+        let queue = Queue::start(&settings, Arc::new(Nowhere), &Handle::current());
+        queue.state().closed = Some(Progress::default());
+        let record = Record::of(&Event::new("late"), None, &settings).unwrap();
+        assert!(matches!(queue.try_offer(record.clone(), None), Err(Refusal::Closed(_))));
+        assert!(queue.offer(record, None).await.unwrap_err().is_closed());
+        assert_eq!(queue.stats(), Stats::default());
+    }
+}

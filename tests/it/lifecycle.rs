@@ -262,6 +262,44 @@ async fn dropping_the_last_handle_lets_the_writer_finish() {
     table.drop().await;
 }
 
+/// The handler belongs to the writer: when nobody holds it any more, the writer has ended.
+#[tokio::test]
+async fn the_writer_of_a_dropped_scope_ends() {
+    let table = Table::new("writer_ends").await;
+    let token = Arc::new(());
+    let held = Arc::clone(&token);
+    let handler = move |_: &tracevault::Error, _: &tracevault::Record| {
+        let _ = &held;
+    };
+    let root = table.audit();
+    let scope = root.scope(ScopeOverrides::new().on_error(handler)).unwrap();
+    scope.emit("one").await.unwrap();
+    drop(scope);
+    while Arc::strong_count(&token) > 1 {
+        tokio::task::yield_now().await;
+    }
+    root.close().await.unwrap();
+    table.drop().await;
+}
+
+#[tokio::test]
+async fn a_dropped_scope_that_cannot_finish_reports_what_is_left() {
+    let table = Table::new("dropped_stalled").await;
+    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let config = table.config().close_timeout(Duration::from_millis(200)).on_error(move |error, record| {
+        told.send((record.id(), error.is_closed())).unwrap();
+    });
+    let root = Tracevault::new(config).unwrap();
+    let lock = format!("BEGIN; LOCK TABLE \"{}\" IN ACCESS EXCLUSIVE MODE", table.name);
+    table.sql.batch_execute(&lock).await.unwrap();
+    let ids = [root.try_emit("one").unwrap().id, root.try_emit("two").unwrap().id];
+    drop(root);
+    for id in ids {
+        assert_eq!(hears.recv().await, Some((id, true)));
+    }
+    assert_eq!(hears.recv().await, None, "each once, and the writer has ended");
+}
+
 #[tokio::test]
 async fn an_emit_keeps_its_scope_open_until_it_is_answered() {
     let table = Table::new("temporary_scope").await;

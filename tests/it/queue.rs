@@ -217,8 +217,8 @@ async fn an_emit_that_stops_waiting_for_room_emits_nothing() {
     assert!(poll!(&mut waiting).is_pending());
     drop(waiting);
     release(&table).await;
-    let drained = audit.close().await.unwrap();
-    assert_eq!((drained.stored, drained.left), (1, 0));
+    audit.close().await.unwrap();
+    assert_eq!((audit.stats().accepted, audit.stats().stored), (1, 1));
     assert_eq!(stored_order(&table).await, [0]);
     table.drop().await;
 }
@@ -338,4 +338,33 @@ fn a_writer_dies_with_its_runtime_and_says_so() {
 fn outside_of_a_runtime_there_is_nothing_to_write_on() {
     let error = Tracevault::new(Config::new(crate::kit::url())).unwrap_err();
     assert!(matches!(&error, Error::Config(config) if config.key() == "runtime"), "{error}");
+}
+
+/// A batch that is given up half-way: what was answered before is not reported again.
+#[tokio::test]
+async fn each_record_of_a_batch_given_up_is_reported_once() {
+    let table = Table::new("given_up").await;
+    let trigger = format!(
+        "CREATE FUNCTION \"{0}_f\"() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF (NEW.data ->> 'n')::int = 0 THEN RAISE EXCEPTION 'refused'; END IF;
+             IF (NEW.data ->> 'n')::int > 1 THEN PERFORM pg_sleep(5); END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER t BEFORE INSERT ON \"{0}\" FOR EACH ROW EXECUTE FUNCTION \"{0}_f\"()",
+        table.name
+    );
+    table.sql.batch_execute(&trigger).await.unwrap();
+    let (config, told) = telling(table.config().async_flush_interval(LONG).close_timeout(Duration::from_millis(500)));
+    let audit = Tracevault::new(config).unwrap();
+    let ids: Vec<_> = (0..4).map(|n| audit.try_emit(numbered(n)).unwrap().id).collect();
+    // 0 to 3 fail together, then 0 and 1, then 0; 1 is stored; 2 and 3 sleep past the end.
+    let drained = audit.close().await.unwrap();
+    assert_eq!((drained.stored, drained.failed, drained.left), (1, 1, 2));
+    let expected = [
+        (ids[0], Some("P0001".to_owned()), Outcome::Rejected),
+        (ids[2], None, Outcome::Unknown),
+        (ids[3], None, Outcome::Unknown),
+    ];
+    assert_eq!(*told.lock().unwrap(), expected);
+    assert_eq!(stored_order(&table).await, [1]);
 }
