@@ -145,6 +145,23 @@ async fn borrowed_pools_stay_open() {
     table.drop().await;
 }
 
+#[tokio::test]
+async fn a_pool_of_our_own_is_closed_with_the_root() {
+    let table = Table::new("owned").await;
+    let name = crate::kit::unique("app");
+    let config = Config::new(format!("{} application_name={name}", url())).table_name(&table.name);
+    let audit = Tracevault::new(config).unwrap();
+    audit.emit("one").await.unwrap();
+    let connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
+    let count = async || table.sql.query_one(connections, &[&name]).await.unwrap().get::<_, i64>(0);
+    assert_eq!(count().await, 1);
+    audit.close().await.unwrap();
+    while count().await > 0 {
+        tokio::task::yield_now().await;
+    }
+    table.drop().await;
+}
+
 /// 64 tasks emit in every way while the root is closed: what was accepted is stored or reported, to the last record.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_while_everybody_emits_loses_nothing() {
