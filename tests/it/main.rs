@@ -11,5 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod events;
 mod kit;
 mod smoke;
+mod trial;
