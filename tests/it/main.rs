@@ -11,7 +11,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arbitrary;
+mod diff;
 mod events;
+mod fidelity;
 mod kit;
+mod masking;
+mod payload;
 mod smoke;
 mod trial;
