@@ -1,4 +1,4 @@
-//! What is written is what was meant: against serde_json on random values, and against the JSON test suite.
+//! What is written is what was meant: against `serde_json` on random values, and against the JSON test suite.
 
 use std::{env, fs, path::PathBuf};
 

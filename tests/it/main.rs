@@ -12,11 +12,16 @@
 mod support;
 
 mod arbitrary;
+mod config;
 mod diff;
 mod events;
 mod fidelity;
 mod kit;
+mod limits;
 mod masking;
 mod payload;
+mod recorder;
+mod scopes;
 mod smoke;
 mod trial;
+mod values;
