@@ -32,13 +32,18 @@ fn plain(value: &dyn Payload, name: &str, limit: usize) -> Result<String, Valida
 
 fn write(before: &str, after: &str, mut walk: Walk<'_>) -> Result<(), Fault> {
     walk.open(b'{')?;
-    walk.key("before")?;
-    walk.valid_json(before)?;
+    walk.member("before", before)?;
     walk.separate(false)?;
-    walk.key("after")?;
-    walk.valid_json(after)?;
+    walk.member("after", after)?;
     walk.separate(false)?;
-    walk.key("diff")?;
+    let key = walk.key("diff")?;
+    entries(before, after, &mut walk).map_err(|fault| walk.under(key, fault))?;
+    walk.close(b'}');
+    walk.finish()
+}
+
+/// `{"key":entry,…}` for what differs.
+fn entries(before: &str, after: &str, walk: &mut Walk<'_>) -> Result<(), Fault> {
     walk.open(b'{')?;
     let (old, new) = (Entries::of(before)?, Entries::of(after)?);
     let (old_by_key, new_by_key) = (old.by_key(), new.by_key());
@@ -53,28 +58,26 @@ fn write(before: &str, after: &str, mut walk: Walk<'_>) -> Result<(), Fault> {
         }
         walk.separate(first)?;
         first = false;
-        if walk.key(key)?.masked {
+        let key = walk.key(key)?;
+        if key.masked {
             walk.hidden()?;
         } else {
-            entry(was, is, &mut walk)?;
+            entry(was, is, walk).map_err(|fault| walk.under(key, fault))?;
         }
     }
     walk.close(b'}');
-    walk.close(b'}');
-    walk.finish()
+    Ok(())
 }
 
 /// `{"before":…,"after":…}`, a side that does not exist being left out.
 fn entry(was: Option<&str>, is: Option<&str>, walk: &mut Walk<'_>) -> Result<(), Fault> {
     walk.open(b'{')?;
     if let Some(was) = was {
-        walk.key("before")?;
-        walk.valid_json(was)?;
+        walk.member("before", was)?;
     }
     if let Some(is) = is {
         walk.separate(was.is_none())?;
-        walk.key("after")?;
-        walk.valid_json(is)?;
+        walk.member("after", is)?;
     }
     walk.close(b'}');
     Ok(())

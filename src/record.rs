@@ -41,6 +41,8 @@ pub(crate) const COLUMNS: [&str; 13] = [
 
 /// PostgreSQL counts microseconds from here.
 const EPOCH: OffsetDateTime = time::macros::datetime!(2000-01-01 00:00 UTC);
+/// The microseconds that a timestamp can hold: 4714-11-24 BC to 294276 AD.
+const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 /// The byte that opens the binary form of jsonb.
 const JSONB_VERSION: u8 = 1;
 /// What most records fit into, so that the buffer is allocated once.
@@ -361,5 +363,7 @@ fn to_microseconds(at: OffsetDateTime) -> Option<OffsetDateTime> {
 
 fn microseconds(at: OffsetDateTime) -> Result<i64, ValidationError> {
     i64::try_from((at - EPOCH).whole_microseconds())
-        .map_err(|_| ValidationError::new("occurredAt", "is out of PostgreSQL's range"))
+        .ok()
+        .filter(|since_epoch| TIMESTAMPS.contains(since_epoch))
+        .ok_or_else(|| ValidationError::new("occurredAt", "is out of PostgreSQL's range"))
 }

@@ -57,6 +57,8 @@ pub enum WhenFull {
 /// | `clock` | the system's | where "now" comes from |
 /// | `scope` | none | named scopes, for [`get_scope`](crate::Tracevault::get_scope) |
 ///
+/// Durations are at most 24 hours.
+///
 /// It can be deserialised: keys in camelCase or `snake_case`, durations as integers under a name that ends in `Ms`
 /// (`closeTimeoutMs`), unknown keys refused; `driver` may be given and must be `"postgres"`. Nothing is checked before
 /// `new` or `connect`. `Debug` shows no connection string.

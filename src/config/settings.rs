@@ -195,7 +195,7 @@ impl Settings {
         settings.default_mode = default_mode.unwrap_or(self.default_mode);
         settings.on_error = on_error.unwrap_or_else(|| Arc::clone(&self.on_error));
         settings.batch_size = within("async_batch_size", async_batch_size.unwrap_or(self.batch_size), 1, 100_000)?;
-        settings.flush_interval = async_flush_interval.unwrap_or(self.flush_interval);
+        settings.flush_interval = bounded("async_flush_interval", async_flush_interval.unwrap_or(self.flush_interval))?;
         Ok(settings)
     }
 
@@ -243,6 +243,15 @@ fn within(key: &'static str, value: usize, least: usize, most: usize) -> Result<
 fn positive(key: &'static str, given: Option<Duration>, default_seconds: u64) -> Result<Duration, ConfigError> {
     match given {
         Some(Duration::ZERO) => Err(ConfigError::new(key, "must be longer than zero")),
-        given => Ok(given.unwrap_or(Duration::from_secs(default_seconds))),
+        given => bounded(key, given.unwrap_or(Duration::from_secs(default_seconds))),
     }
+}
+
+/// Added to an instant, a longer one could overflow; and who asks for one means "never", which no wait here may be.
+fn bounded(key: &'static str, duration: Duration) -> Result<Duration, ConfigError> {
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+    if duration > LONGEST {
+        return Err(ConfigError::new(key, "must be at most 24 hours"));
+    }
+    Ok(duration)
 }

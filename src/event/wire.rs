@@ -1,7 +1,12 @@
 //! Events that come as JSON text. Every field is taken as raw text first, for two reasons: numbers stay as they are
 //! spelled, and no error quotes a value, as serde's own would.
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -51,7 +56,7 @@ struct PartyWire {
 impl<'de> Deserialize<'de> for Event<'_> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let EventWire { event, id, actor, target, data, meta, correlation_id, request_id, occurred_at, mode } =
-            EventWire::deserialize(deserializer)?;
+            deserializer.deserialize_any(ObjectOnly::<EventWire>::new("an event as a JSON object"))?;
         let parts = Parts { event, id, actor, target, correlation_id, request_id, occurred_at, mode };
         Ok(Self { head: parts.head().map_err(D::Error::custom)?, data: boxed(data), meta: boxed(meta) })
     }
@@ -71,10 +76,56 @@ impl<'de> Deserialize<'de> for DiffEvent<'_> {
             request_id,
             occurred_at,
             mode,
-        } = DiffEventWire::deserialize(deserializer)?;
+        } = deserializer.deserialize_any(ObjectOnly::<DiffEventWire>::new("an event as a JSON object"))?;
         let parts = Parts { event, id, actor, target, correlation_id, request_id, occurred_at, mode };
         let head = parts.head().map_err(D::Error::custom)?;
         Ok(Self { head, before: boxed(Some(before)), after: boxed(Some(after)), meta: boxed(meta) })
+    }
+}
+
+/// Reads an object and nothing else. serde's derived form would also take an array, by position, and `serde_json` quotes
+/// text that stands where a map was asked for; asked for anything, it leaves the refusal to this.
+struct ObjectOnly<T> {
+    expected: &'static str,
+    object: PhantomData<T>,
+}
+
+impl<T> ObjectOnly<T> {
+    fn new(expected: &'static str) -> Self {
+        Self { expected, object: PhantomData }
+    }
+
+    fn refuse<E: Error>(self, found: &'static str) -> Result<T, E> {
+        Err(E::invalid_type(Unexpected::Other(found), &self.expected))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectOnly<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<T, A::Error> {
+        self.refuse("array")
+    }
+    fn visit_str<E: Error>(self, _: &str) -> Result<T, E> {
+        self.refuse("text")
+    }
+    fn visit_i64<E: Error>(self, _: i64) -> Result<T, E> {
+        self.refuse("number")
+    }
+    fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
+        self.refuse("number")
+    }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<T, E> {
+        self.refuse("number")
+    }
+    fn visit_bool<E: Error>(self, _: bool) -> Result<T, E> {
+        self.refuse("boolean")
     }
 }
 
@@ -113,9 +164,10 @@ impl Parts {
 }
 
 fn party(path: &str, raw: &RawValue) -> Result<(String, String), ValidationError> {
-    let party: PartyWire = serde_json::from_str(raw.get()).map_err(|_| {
-        ValidationError::new(path, "must be an object of exactly two members, `id` and `type`, both of them text")
-    })?;
+    let rule = "must be an object of exactly two members, `id` and `type`, both of them text";
+    let object = ObjectOnly::<PartyWire>::new(rule);
+    let party = serde_json::Deserializer::from_str(raw.get()).deserialize_any(object);
+    let party = party.map_err(|_| ValidationError::new(path, rule))?;
     Ok((text(&format!("{path}.id"), &party.id)?, text(&format!("{path}.type"), &party.r#type)?))
 }
 
@@ -129,5 +181,7 @@ fn instant(path: &str, raw: &RawValue) -> Result<OffsetDateTime, ValidationError
 }
 
 fn typed<T: for<'de> Deserialize<'de>>(path: &str, raw: Raw, rule: &'static str) -> Result<Option<T>, ValidationError> {
-    raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| ValidationError::new(path, rule))).transpose()
+    // An enum's variant could also be spelled as an object.
+    let read = |raw: &RawValue| serde_json::from_str(raw.get()).ok().filter(|_| raw.get().starts_with('"'));
+    raw.map(|raw| read(&raw).ok_or_else(|| ValidationError::new(path, rule))).transpose()
 }

@@ -91,7 +91,7 @@ impl Fault {
             let _ = match step {
                 Step::Index(index) => write!(path, "[{index}]"),
                 Step::Key(quoted) => {
-                    let bare = quoted.trim_matches('"');
+                    let bare = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(quoted);
                     let plain =
                         !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
                     if plain { write!(path, ".{}", cut(bare)) } else { write!(path, "[\"{}\"]", cut(bare)) }

@@ -1,9 +1,12 @@
 //! What may be a key of a JSON object: text, and the scalars that JSON spells as text.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer, ser::Impossible};
 
 use super::{
     fault::{Fault, Reason, SerFault},
+    ser::shown,
     walk::{Key, Walk},
 };
 
@@ -42,6 +45,9 @@ impl Serializer for KeyWriter<'_, '_> {
 
     fn serialize_str(self, v: &str) -> Result<Key, SerFault> {
         Ok(self.0.key(v)?)
+    }
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<Key, SerFault> {
+        Ok(self.0.key(&shown(value)?)?)
     }
     fn serialize_char(self, v: char) -> Result<Key, SerFault> {
         self.serialize_str(v.encode_utf8(&mut [0; 4]))

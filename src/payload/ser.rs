@@ -1,6 +1,9 @@
 //! serde's data model onto the walk: the form is `serde_json`'s, the rules are ours.
 
-use std::ops::Range;
+use std::{
+    fmt::{self, Write as _},
+    ops::Range,
+};
 
 use serde::{
     Serialize, Serializer,
@@ -36,8 +39,6 @@ pub(crate) struct Compound<'s, 'w> {
 enum Kind {
     Sequence,
     Object,
-    /// The one field is a number, spelled out.
-    Number,
     /// The one field is JSON text.
     Raw,
 }
@@ -82,7 +83,6 @@ impl Compound<'_, '_> {
             return Ok(());
         }
         match self.kind {
-            Kind::Number => return Ok(self.walk.number(&text_of(value)?)?),
             Kind::Raw => return Ok(self.walk.json(&text_of(value)?)?),
             Kind::Sequence | Kind::Object => {}
         }
@@ -102,7 +102,7 @@ impl Compound<'_, '_> {
 
     fn finish(self) {
         match (self.kind, &self.variant) {
-            (Kind::Number | Kind::Raw, _) | (_, Some(Variant::Hidden)) => {}
+            (Kind::Raw, _) | (_, Some(Variant::Hidden)) => {}
             (Kind::Sequence, _) => self.walk.close(b']'),
             (Kind::Object, _) => self.walk.close(b'}'),
         }
@@ -110,6 +110,13 @@ impl Compound<'_, '_> {
             self.walk.close(b'}');
         }
     }
+}
+
+/// serde's own way panics where a Display fails, as that of a date with a broken pattern does.
+pub(super) fn shown<T: fmt::Display + ?Sized>(value: &T) -> Result<String, Fault> {
+    let mut text = String::new();
+    write!(text, "{value}").map_err(|_| Fault::new(Reason::Refused))?;
+    Ok(text)
 }
 
 /// The text that `serde_json` passes as the one field of its private structs.
@@ -121,12 +128,16 @@ fn text_of<T: Serialize + ?Sized>(value: &T) -> Result<String, Fault> {
 }
 
 impl<'w> Walk<'w> {
-    fn compound(&mut self, kind: Kind) -> Result<Compound<'_, 'w>, SerFault> {
+    fn begin(&mut self, kind: Kind) -> Result<(), Fault> {
         match kind {
-            Kind::Sequence => self.open(b'[')?,
-            Kind::Object => self.open(b'{')?,
-            Kind::Number | Kind::Raw => {}
+            Kind::Sequence => self.open(b'['),
+            Kind::Object => self.open(b'{'),
+            Kind::Raw => Ok(()),
         }
+    }
+
+    fn compound(&mut self, kind: Kind) -> Result<Compound<'_, 'w>, SerFault> {
+        self.begin(kind)?;
         Ok(Compound { walk: self, kind, count: 0, key: None, variant: None })
     }
 
@@ -136,13 +147,12 @@ impl<'w> Walk<'w> {
         let key = self.key(name)?;
         let variant = if key.masked {
             self.hidden()?;
-            return Ok(Compound { walk: self, kind, count: 0, key: None, variant: Some(Variant::Hidden) });
+            Variant::Hidden
         } else {
+            self.begin(kind).map_err(|fault| fault.under_key(self.written(key.at.clone())))?;
             Variant::Shown(key.at)
         };
-        let mut compound = self.compound(kind)?;
-        compound.variant = Some(variant);
-        Ok(compound)
+        Ok(Compound { walk: self, kind, count: 0, key: None, variant: Some(variant) })
     }
 
     fn integer(&mut self, value: impl itoa::Integer) {
@@ -225,6 +235,9 @@ impl<'s, 'w> Serializer for &'s mut Walk<'w> {
     fn serialize_str(self, v: &str) -> Result<(), SerFault> {
         Ok(self.string(v)?)
     }
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), SerFault> {
+        Ok(self.string(&shown(value)?)?)
+    }
     fn serialize_bytes(self, _: &[u8]) -> Result<(), SerFault> {
         Err(Fault::new(Reason::Bytes).into())
     }
@@ -282,8 +295,8 @@ impl<'s, 'w> Serializer for &'s mut Walk<'w> {
     }
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Self::SerializeStruct, SerFault> {
         self.compound(match name {
-            NUMBER => Kind::Number,
-            RAW => Kind::Raw,
+            // A number made from any text is possible, so that it too must be found to be JSON.
+            NUMBER | RAW => Kind::Raw,
             _ => Kind::Object,
         })
     }

@@ -23,6 +23,12 @@ impl Walk<'_> {
         self.value(&mut Scanner { text, at: 0 })
     }
 
+    /// A member with a name of ours, which no mask applies to, its value being text that is known to be JSON.
+    pub(crate) fn member(&mut self, name: &str, text: &str) -> Outcome<()> {
+        let key = self.key(name)?;
+        self.valid_json(text).map_err(|fault| self.under(key, fault))
+    }
+
     // Recursion is bounded: `open` refuses the 65th level.
     fn value(&mut self, from: &mut Scanner<'_>) -> Outcome<()> {
         match from.peek()? {
@@ -37,7 +43,7 @@ impl Walk<'_> {
                         from.skip_value()?;
                         self.hidden()?;
                     } else {
-                        self.value(from).map_err(|fault| fault.under_key(self.written(key.at)))?;
+                        self.value(from).map_err(|fault| self.under(key, fault))?;
                     }
                 }
                 self.close(b'}');

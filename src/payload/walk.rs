@@ -73,6 +73,11 @@ impl<'w> Walk<'w> {
         Ok(Key { at, masked: self.rules.mask.hides(key) })
     }
 
+    /// The fault, being under this key.
+    pub(crate) fn under(&self, key: Key, fault: Fault) -> Fault {
+        fault.under_key(self.written(key.at))
+    }
+
     /// The bytes of a key that was written.
     pub(super) fn written(&self, at: Range<usize>) -> &[u8] {
         &self.out[at]

@@ -11,7 +11,25 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arbitrary;
+#[cfg(feature = "cli")]
+mod cli;
+mod config;
+mod diff;
+mod errors;
+mod events;
+mod fidelity;
+mod floors;
 mod kit;
 mod lifecycle;
+mod limits;
+mod masking;
+mod payload;
+mod query;
 mod queue;
+mod recorder;
+mod scopes;
+mod sql;
 mod store;
+mod trial;
+mod values;
