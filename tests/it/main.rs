@@ -11,5 +11,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod errors;
+mod floors;
 mod kit;
+mod query;
 mod smoke;
+mod sql;
