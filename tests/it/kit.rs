@@ -131,6 +131,7 @@ fn watch_the_log() {
     WATCHED.get_or_init(|| {
         tracing_subscriber::fmt()
             .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_ansi(false)
             .with_writer(|| Watcher)
             .init();
     });
@@ -149,7 +150,7 @@ impl Write for Watcher {
             let _ = writeln!(io::stderr(), "a secret reached the log: {line}");
             std::process::abort();
         }
-        if line.windows(b" tokio_postgres".len()).any(|window| window == b" tokio_postgres") {
+        if line.windows(b" tokio_postgres::".len()).any(|window| window == b" tokio_postgres::") {
             DRIVER_LINES.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())

@@ -248,7 +248,7 @@ async fn the_free_functions_read_through_any_client() {
     table.drop().await;
 }
 
-fn pool(size: usize) -> deadpool_postgres::Pool {
+pub fn pool(size: usize) -> deadpool_postgres::Pool {
     let config: tokio_postgres::Config = kit::url().parse().unwrap();
     let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
     deadpool_postgres::Pool::builder(manager).max_size(size).build().unwrap()

@@ -21,7 +21,7 @@ use crate::{
 
 const ROWS: usize = 400;
 /// So few that many rows share one: the id has to break ties.
-const INSTANTS: i64 = 25;
+const INSTANTS: usize = 25;
 
 /// The text columns, and the keys of their filters.
 const COLUMNS: [(&str, &str); 11] = [
@@ -118,8 +118,8 @@ impl Condition {
             1 => vec(prop::sample::select(values(SEVERITY)), 0..4).prop_map(Severities),
             1 => Just(ErrorsOnly),
             1 => prop_oneof![Just(Mode::Sync), Just(Mode::Async)].prop_map(Self::Mode),
-            1 => (-1..=INSTANTS).prop_map(From),
-            1 => (-1..=INSTANTS).prop_map(To),
+            1 => (-1_i64..=25).prop_map(From),
+            1 => (-1_i64..=25).prop_map(To),
         ]
     }
 
@@ -169,7 +169,9 @@ fn distinct(conditions: Vec<Condition>) -> Vec<Condition> {
 fn filters(conditions: &[Condition]) -> Filters {
     let built = conditions.iter().fold(Filters::new(), |filters, condition| apply!(condition, filters));
     let mut object = Map::new();
-    conditions.iter().for_each(|condition| condition.json(&mut object));
+    for condition in conditions {
+        condition.json(&mut object);
+    }
     let read: Filters = serde_json::from_value(object.into()).unwrap();
     assert_eq!(built, read, "the builder and JSON say the same");
     built
@@ -207,7 +209,7 @@ fn random_rows() -> Vec<Row> {
             *text = (!null).then(|| pool[pick(pool.len())]);
         }
         let mode = if pick(2) == 0 { Mode::Sync } else { Mode::Async };
-        Row { id: Uuid::new_v4(), texts, mode, at: i64::try_from(pick(INSTANTS as usize)).unwrap() }
+        Row { id: Uuid::new_v4(), texts, mode, at: i64::try_from(pick(INSTANTS)).unwrap() }
     };
     (0..ROWS).map(|_| row()).collect()
 }

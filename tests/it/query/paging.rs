@@ -112,12 +112,14 @@ async fn a_cursor_is_refused_where_it_does_not_belong() {
         assert!(matches!(&error, Error::Validation(error) if error.path() == "cursor"), "{other:?}: {error}");
         assert!(error.to_string().contains("start again without it"), "{error}");
     }
-    // Were names and values only strung together, these two would read alike.
+    // Were names and values only strung together, these would read alike.
     let split = Filters::new().actor_id("a").actor_type("b").event("e");
-    let joined = Filters::new().actor_id("a\nactor_type 1 b").event("e");
     table.sql.batch_execute(&format!("UPDATE \"{}\" SET actor_id = 'a', actor_type = 'b'", table.name)).await.unwrap();
     let cursor_of_split = query.page(split.limit(1), None).await.unwrap().next.unwrap();
-    assert!(query.page(joined, Some(&cursor_of_split)).await.is_err());
+    for joined in ["a\nactor_type 1 b", "a\nactor_type b", "a\nactor_type  b"] {
+        let joined = Filters::new().actor_id(joined).event("e").limit(1);
+        assert!(query.page(joined, Some(&cursor_of_split)).await.is_err());
+    }
 
     let elsewhere = Table::new("cursor").await;
     let error = elsewhere.audit().query().page(filters, Some(&cursor)).await.unwrap_err();

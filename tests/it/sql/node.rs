@@ -25,15 +25,7 @@ pub async fn table(made: Made) -> Table {
         Made::ByNode0_3 => include_str!("../fixtures/node-0.3.0.sql"),
         Made::ByNode1 => include_str!("../fixtures/node-1.0.sql"),
     };
-    // The header, too, speaks of tables: "CREATE TABLE" keeps its word.
-    let script = script
-        .lines()
-        .filter(|line| !line.starts_with("--"))
-        .map(|line| {
-            line.replace("CREATE TABLE", "CREATE \u{1}").replace("TABLE", &table.name).replace('\u{1}', "TABLE") + "\n"
-        })
-        .collect::<String>();
-    table.sql.batch_execute(&script).await.unwrap();
+    table.sql.batch_execute(&script.replace("AUDIT_TABLE", &table.name)).await.unwrap();
     table
 }
 
