@@ -356,7 +356,7 @@ pub(crate) fn check_text(path: &'static str, text: &str, most: usize) -> Result<
 }
 
 /// PostgreSQL keeps microseconds; what is finer is cut, never rounded up into the future.
-fn to_microseconds(at: OffsetDateTime) -> Option<OffsetDateTime> {
+pub(crate) fn to_microseconds(at: OffsetDateTime) -> Option<OffsetDateTime> {
     let utc = at.checked_to_offset(time::UtcOffset::UTC)?;
     utc.checked_sub(Duration::nanoseconds(i64::from(utc.nanosecond() % 1_000)))
 }

@@ -8,12 +8,18 @@ use crate::{error::Error, table::TableName};
 
 /// The DDL of the default table, as it stands in the repository.
 const DEFAULT: &str = include_str!("../sql/001_init_audit_logs.sql");
-const DEFAULT_TABLE: &str = "audit_logs";
 
 /// The shape that this version writes and reads; it stands in the table's comment.
 pub(crate) const VERSION: u32 = 1;
 /// What the table's comment says before the version.
 pub(crate) const COMMENT: &str = "tracevault audit table, schema version ";
+
+/// The generated columns and what they are generated from, for reading tables that lack them.
+pub(crate) const GENERATED: [(&str, &str); 3] = [
+    ("outcome", r"nullif(left(btrim(data ->> 'outcome', E' \t\n\r'), 64), '')"),
+    ("error_code", r"nullif(left(btrim(data #>> '{error,code}', E' \t\n\r'), 255), '')"),
+    ("severity", r"nullif(left(btrim(data ->> 'severity', E' \t\n\r'), 32), '')"),
+];
 
 /// The DDL of an audit table: the table, its generated columns and its indexes. Idempotent; nothing is executed.
 ///
@@ -117,7 +123,6 @@ pub(crate) fn render(table: &TableName, indexes: Indexes) -> String {
             None => sql.push_str(&line.replace("\"audit_logs\"", &qualified)),
         }
     }
-    debug_assert!(table.name() == DEFAULT_TABLE || !sql.contains("\"audit_logs\""), "the default name is left");
     sql
 }
 
@@ -168,6 +173,14 @@ mod tests {
         let indexes: Vec<_> = sql.lines().filter(|line| line.starts_with("CREATE INDEX")).collect();
         assert_eq!(indexes.len(), 8);
         assert!(indexes.iter().all(|line| line.matches("occurred_at DESC, id DESC)").count() == 1), "{indexes:#?}");
+    }
+
+    #[test]
+    fn the_generated_columns_are_those_of_the_file() {
+        for (column, expression) in GENERATED {
+            let definition = DEFAULT.split_once(&format!("ADD COLUMN IF NOT EXISTS {column} ")).unwrap().1;
+            assert!(definition.split_once(") STORED").unwrap().0.ends_with(&format!("AS\n        ({expression}")));
+        }
     }
 
     #[test]

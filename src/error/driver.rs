@@ -94,6 +94,12 @@ impl Task<'_> {
         self.error(Class::Transient, self.unanswered(), Some(advice.to_owned()), None, None)
     }
 
+    /// The rows came, and hold what no record can: a column of another type, a time beyond the year 9999.
+    pub(crate) fn unreadable(self, error: tokio_postgres::Error) -> Error {
+        let advice = "a row does not have the types of an audit table: compare its columns with `tracevault init-sql`";
+        self.error(Class::Environment, Outcome::Rejected, Some(advice.to_owned()), None, Some(Arc::new(error)))
+    }
+
     /// The database is not as it must be, as we found ourselves.
     pub(crate) fn unprepared(self, advice: String) -> Error {
         self.error(Class::Environment, Outcome::Rejected, Some(advice), None, None)
@@ -267,6 +273,8 @@ pub struct ServerError {
     sqlstate: String,
     severity: String,
     message: String,
+    /// The row is at fault, not the circumstances.
+    refused: bool,
     may_quote: bool,
     constraint: Option<String>,
     column: Option<String>,
@@ -278,7 +286,9 @@ impl ServerError {
             sqlstate: db.code().code().to_owned(),
             severity: db.severity().to_owned(),
             message: db.message().to_owned(),
-            may_quote: class == Class::Record,
+            refused: class == Class::Record,
+            // With a context it came from inside a function: a trigger may say anything, under any SQLSTATE.
+            may_quote: class == Class::Record || db.where_().is_some(),
             constraint: db.constraint().map(ToOwned::to_owned),
             column: db.column().map(ToOwned::to_owned),
         }
@@ -311,7 +321,7 @@ impl fmt::Display for ServerError {
         if !self.may_quote {
             return f.write_str(&self.message);
         }
-        f.write_str("PostgreSQL refused the row")?;
+        f.write_str(if self.refused { "PostgreSQL refused the row" } else { "PostgreSQL refused the statement" })?;
         if let Some(column) = &self.column {
             write!(f, ", column {column}")?;
         }

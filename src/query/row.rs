@@ -131,12 +131,12 @@ fn rfc3339<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S
 }
 
 pub(super) fn records(table: &TableName, rows: &[Row]) -> Result<Vec<AuditRecord>, Error> {
-    rows.iter().map(record).collect::<Result<_, _>>().map_err(|error| Task::Read(table).failed(error))
+    rows.iter().map(record).collect::<Result<_, _>>().map_err(|error| Task::Read(table).unreadable(error))
 }
 
 pub(super) fn total(table: &TableName, rows: &[Row]) -> Result<u64, Error> {
     let total = rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0));
-    total.map(i64::unsigned_abs).map_err(|error| Task::Read(table).failed(error))
+    total.map(i64::unsigned_abs).map_err(|error| Task::Read(table).unreadable(error))
 }
 
 /// By position: the order is that of the statement, in `sql`.

@@ -13,6 +13,8 @@ use super::{
 };
 use crate::{
     error::{Error, ValidationError},
+    record::to_microseconds,
+    schema::GENERATED,
     table::TableName,
 };
 
@@ -20,9 +22,27 @@ use crate::{
 const LARGEST_PAGE: u32 = 500;
 const USUAL_PAGE: u32 = 50;
 
+/// 4713 BC, in which PostgreSQL's time begins.
+const FIRST_YEAR: i32 = -4712;
+
 /// What is read, in the order that rows are taken apart in. JSON comes as text: exactly as PostgreSQL keeps it.
 const COLUMNS: &str = "id, event, actor_id, actor_type, target_id, target_type, data::text, meta::text, mode, \
-     occurred_at, created_at, correlation_id, request_id, environment, outcome, error_code, severity";
+     occurred_at, created_at, correlation_id, request_id, environment, \
+     derived.outcome, derived.error_code, derived.severity";
+
+/// The table, and its three generated columns as `derived`.
+///
+/// A table made by Tracevault for Node 0.3 lacks them. PostgreSQL looks for a name in the innermost FROM first: where
+/// the row, `own`, has no such column, it finds the one of `computed`. One statement thus reads tables of either shape,
+/// in a transaction too. The planner flattens all of it: columns and their indexes serve as if they stood here plainly.
+fn source(table: &TableName) -> String {
+    let computed = GENERATED.map(|(column, expression)| format!("{expression} AS {column}")).join(", ");
+    let columns = GENERATED.map(|(column, _)| column).join(", ");
+    format!(
+        "FROM {table} AS stored CROSS JOIN LATERAL (SELECT {computed}) AS computed \
+         CROSS JOIN LATERAL (SELECT {columns} FROM (SELECT stored.*) AS own) AS derived"
+    )
+}
 
 /// A statement and its parameters.
 pub(crate) struct Select {
@@ -63,22 +83,25 @@ impl Select {
         for (column, value) in conditions.texts() {
             let Some(value) = value else { continue };
             let placeholder = self.bind(Param::text(column, value)?);
-            self.push(format_args!(" AND {column} = {placeholder}"));
+            let from = if GENERATED.iter().any(|(generated, _)| *generated == column) { "derived" } else { "stored" };
+            self.push(format_args!(" AND {from}.{column} = {placeholder}"));
         }
         if let Some(severities) = &conditions.severities {
             for severity in severities {
                 Param::text("severities", severity)?;
             }
             let placeholder = self.bind(Param::Texts(severities.clone()));
-            self.push(format_args!(" AND severity = ANY({placeholder})"));
+            self.push(format_args!(" AND derived.severity = ANY({placeholder})"));
         }
         if conditions.errors_only {
             // To the letter the condition of the index on errors.
-            self.push(format_args!(" AND (outcome = 'failure' OR severity IN ('error', 'critical', 'fatal'))"));
+            self.push(format_args!(
+                " AND (derived.outcome = 'failure' OR derived.severity IN ('error', 'critical', 'fatal'))"
+            ));
         }
-        for (operator, bound) in [(">=", conditions.from), ("<=", conditions.to)] {
+        for (path, operator, bound) in [("from", ">=", conditions.from), ("to", "<=", conditions.to)] {
             let Some(at) = bound else { continue };
-            let placeholder = self.bind(Param::Time(at));
+            let placeholder = self.bind(Param::time(path, at)?);
             self.push(format_args!(" AND occurred_at {operator} {placeholder}"));
         }
         Ok(())
@@ -94,14 +117,14 @@ impl Select {
 }
 
 pub(super) fn find_by_id(table: &TableName, id: Uuid) -> Select {
-    let mut select = Select::new(format!("SELECT {COLUMNS} FROM {table}"));
+    let mut select = Select::new(format!("SELECT {COLUMNS} {}", source(table)));
     let placeholder = select.bind(Param::Id(id));
     select.push(format_args!(" WHERE id = {placeholder}"));
     select
 }
 
 pub(super) fn count(table: &TableName, filters: &CountFilters) -> Result<Select, Error> {
-    let mut select = Select::new(format!("SELECT count(*) FROM {table} WHERE TRUE"));
+    let mut select = Select::new(format!("SELECT count(*) {} WHERE TRUE", source(table)));
     select.conditions(&filters.conditions)?;
     Ok(select)
 }
@@ -123,7 +146,7 @@ pub(super) fn after(
     position: Option<&Position>,
     limit: u32,
 ) -> Result<Select, Error> {
-    let mut select = Select::new(format!("SELECT {COLUMNS} FROM {table} WHERE TRUE"));
+    let mut select = Select::new(format!("SELECT {COLUMNS} {} WHERE TRUE", source(table)));
     select.conditions(&filters.conditions)?;
     if let Some(position) = position {
         let operator = match filters.order {
@@ -161,6 +184,14 @@ impl Param {
             return Err(ValidationError::new(column, "contains NUL (U+0000), which no record can"));
         }
         Ok(Self::Text(value.to_owned()))
+    }
+
+    /// Cut to the microsecond, as records are.
+    fn time(path: &'static str, at: OffsetDateTime) -> Result<Self, ValidationError> {
+        match to_microseconds(at).filter(|at| at.year() >= FIRST_YEAR) {
+            Some(at) => Ok(Self::Time(at)),
+            None => Err(ValidationError::new(path, "is beyond the times that PostgreSQL has")),
+        }
     }
 
     fn kind(&self) -> Type {

@@ -4,7 +4,7 @@ use std::{
     io::{self, Write},
     sync::{
         OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -43,6 +43,24 @@ fn of_version(version: WheelVersion) -> String {
     static SERVER: OnceLock<Cluster> = OnceLock::new();
     let start = || Cluster::start(Options::new(wheel::binaries(version).unwrap())).unwrap();
     SERVER.get_or_init(start).connection_string()
+}
+
+/// The same server for another user, whose password is the canary.
+pub fn url_as(user: &str) -> String {
+    let config: tokio_postgres::Config = url().parse().unwrap();
+    let host = match &config.get_hosts()[0] {
+        tokio_postgres::config::Host::Tcp(name) => name.clone(),
+        tokio_postgres::config::Host::Unix(folder) => folder.to_string_lossy().into_owned(),
+    };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let database = config.get_dbname().unwrap_or(user);
+    format!("host='{host}' port={port} dbname='{database}' user={user} password='{CANARY}'")
+}
+
+/// SQL that makes a user with the canary as password, in two parts, since the driver logs statements.
+pub fn create_role(name: &str) -> String {
+    let (one, other) = CANARY.split_at(5);
+    format!("DO $$ BEGIN EXECUTE format('CREATE ROLE {name} LOGIN PASSWORD %L', '{one}' || '{other}'); END $$;")
 }
 
 /// A connection for plain SQL.
@@ -129,10 +147,14 @@ fn watch_the_log() {
     WATCHED.get_or_init(|| {
         tracing_subscriber::fmt()
             .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_ansi(false)
             .with_writer(|| Watcher)
             .init();
     });
 }
+
+/// How many lines of the driver went through the watcher.
+pub static DRIVER_LINES: AtomicU64 = AtomicU64::new(0);
 
 /// Ends the whole run at the first leak, since no single test could notice it.
 struct Watcher;
@@ -143,6 +165,9 @@ impl Write for Watcher {
             let line = String::from_utf8_lossy(line);
             let _ = writeln!(io::stderr(), "a secret reached the log: {line}");
             std::process::abort();
+        }
+        if line.windows(b" tokio_postgres::".len()).any(|window| window == b" tokio_postgres::") {
+            DRIVER_LINES.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
     }
