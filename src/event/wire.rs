@@ -1,7 +1,12 @@
 //! Events that come as JSON text. Every field is taken as raw text first, for two reasons: numbers stay as they are
 //! spelled, and no error quotes a value, as serde's own would.
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -51,7 +56,7 @@ struct PartyWire {
 impl<'de> Deserialize<'de> for Event<'_> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let EventWire { event, id, actor, target, data, meta, correlation_id, request_id, occurred_at, mode } =
-            EventWire::deserialize(deserializer)?;
+            object::<EventWire, D>(deserializer)?;
         let parts = Parts { event, id, actor, target, correlation_id, request_id, occurred_at, mode };
         Ok(Self { head: parts.head().map_err(D::Error::custom)?, data: boxed(data), meta: boxed(meta) })
     }
@@ -71,10 +76,62 @@ impl<'de> Deserialize<'de> for DiffEvent<'_> {
             request_id,
             occurred_at,
             mode,
-        } = DiffEventWire::deserialize(deserializer)?;
+        } = object::<DiffEventWire, D>(deserializer)?;
         let parts = Parts { event, id, actor, target, correlation_id, request_id, occurred_at, mode };
         let head = parts.head().map_err(D::Error::custom)?;
         Ok(Self { head, before: boxed(Some(before)), after: boxed(Some(after)), meta: boxed(meta) })
+    }
+}
+
+/// Reads a structure from an object and from nothing else: serde's derive would take an array too, and its error would
+/// quote what is neither.
+fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_any(Object(PhantomData))
+}
+
+struct Object<T>(PhantomData<T>);
+
+fn not_an_object<T, E: serde::de::Error>() -> Result<T, E> {
+    Err(E::custom("an event must be a JSON object"))
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<T, A::Error> {
+        not_an_object()
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<T, E> {
+        not_an_object()
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<T, E> {
+        not_an_object()
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<T, E> {
+        not_an_object()
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<T, E> {
+        not_an_object()
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<T, E> {
+        not_an_object()
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<T, E> {
+        not_an_object()
     }
 }
 
@@ -113,9 +170,13 @@ impl Parts {
 }
 
 fn party(path: &str, raw: &RawValue) -> Result<(String, String), ValidationError> {
-    let party: PartyWire = serde_json::from_str(raw.get()).map_err(|_| {
-        ValidationError::new(path, "must be an object of exactly two members, `id` and `type`, both of them text")
-    })?;
+    let refused =
+        || ValidationError::new(path, "must be an object of exactly two members, `id` and `type`, both of them text");
+    if !raw.get().trim_start().starts_with('{') {
+        // serde's derive would take an array for it.
+        return Err(refused());
+    }
+    let party: PartyWire = serde_json::from_str(raw.get()).map_err(|_| refused())?;
     Ok((text(&format!("{path}.id"), &party.id)?, text(&format!("{path}.type"), &party.r#type)?))
 }
 
@@ -130,4 +191,25 @@ fn instant(path: &str, raw: &RawValue) -> Result<OffsetDateTime, ValidationError
 
 fn typed<T: for<'de> Deserialize<'de>>(path: &str, raw: Raw, rule: &'static str) -> Result<Option<T>, ValidationError> {
     raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| ValidationError::new(path, rule))).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_object_is_an_event_and_nothing_else_is_quoted() {
+        let array = r#"["hunter2",null,null,null,null,null,null,null,null,null]"#;
+        for text in [r#""hunter2""#, "271828", "-271828", "2.71828", "true", "null", "[271828]", array] {
+            let errors = [
+                serde_json::from_str::<Event<'_>>(text).unwrap_err(),
+                serde_json::from_str::<DiffEvent<'_>>(text).unwrap_err(),
+            ];
+            for error in errors {
+                assert!(error.to_string().starts_with("an event must be a JSON object"), "{text}: {error}");
+            }
+        }
+        let error = serde_json::from_str::<Event<'_>>(r#"{ "event": "a", "actor": ["u", "user"] }"#).unwrap_err();
+        assert!(error.to_string().starts_with("`actor` must be an object"), "{error}");
+    }
 }
