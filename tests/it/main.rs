@@ -11,5 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "cli")]
+mod cli;
 mod kit;
 mod smoke;

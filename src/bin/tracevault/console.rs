@@ -45,12 +45,8 @@ pub(crate) fn explain(error: &dyn StdError) -> String {
     let mut text = Printable(&error.to_string()).to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let words = Printable(&error.to_string()).to_string();
-        // Some errors print their cause themselves.
-        if !text.ends_with(&words) {
-            text.push_str("\n  caused by: ");
-            text.push_str(&words);
-        }
+        text.push_str("\n  caused by: ");
+        text.push_str(&Printable(&error.to_string()).to_string());
         cause = error.source();
     }
     text

@@ -1,5 +1,7 @@
 //! `tracevault query`: records on stdout, as a table or as JSON lines.
 
+mod filters;
+
 use std::{
     future::poll_fn,
     io::{self, BufWriter, IsTerminal as _, Write},
@@ -9,16 +11,16 @@ use std::{
 use clap::ValueEnum;
 use futures_core::Stream as _;
 use tracevault::{
-    Error, Mode,
+    Error,
     query::{AuditRecord, CountFilters, Filters, Order, Query, QueryConfig, Records},
-    time::OffsetDateTime,
     uuid::Uuid,
 };
 
+pub(crate) use self::filters::ModeName;
+use self::filters::{Narrow, narrowed};
 use crate::{
     console::{self, Exit},
     database::Database,
-    moment,
     printable::inert_json,
     table_view::{self, TableView},
 };
@@ -78,72 +80,6 @@ pub(crate) struct Args {
     narrow: Narrow,
 }
 
-#[derive(clap::Args)]
-#[command(next_help_heading = "Filters")]
-#[group(id = "Narrow", multiple = true)]
-struct Narrow {
-    /// Events of this name
-    #[arg(long)]
-    event: Option<String>,
-    /// By this actor
-    #[arg(long, value_name = "ID")]
-    actor_id: Option<String>,
-    /// By actors of this type
-    #[arg(long, value_name = "TYPE")]
-    actor_type: Option<String>,
-    /// On this target
-    #[arg(long, value_name = "ID")]
-    target_id: Option<String>,
-    /// On targets of this type
-    #[arg(long, value_name = "TYPE")]
-    target_type: Option<String>,
-    /// With this correlation id
-    #[arg(long, value_name = "ID")]
-    correlation_id: Option<String>,
-    /// Of this request
-    #[arg(long, value_name = "ID")]
-    request_id: Option<String>,
-    /// Of this environment
-    #[arg(long, value_name = "NAME")]
-    environment: Option<String>,
-    /// With this `data.outcome`
-    #[arg(long)]
-    outcome: Option<String>,
-    /// With this `data.error.code`
-    #[arg(long, value_name = "CODE")]
-    error_code: Option<String>,
-    /// With this `data.severity`; given more than once: with any of them
-    #[arg(long = "severity", value_name = "SEVERITY")]
-    severities: Vec<String>,
-    /// What failed: outcome failure, or severity error, critical or fatal
-    #[arg(long)]
-    errors_only: bool,
-    /// Emitted in this mode
-    #[arg(long, value_enum)]
-    mode: Option<ModeName>,
-    /// That occurred then or later: RFC 3339, or a time ago (30m, 24h, 7d)
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    from: Option<OffsetDateTime>,
-    /// That occurred then or earlier
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    to: Option<OffsetDateTime>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum ModeName {
-    Sync,
-    Async,
-}
-
-impl From<ModeName> for Mode {
-    fn from(name: ModeName) -> Self {
-        match name {
-            ModeName::Sync => Self::Sync,
-            ModeName::Async => Self::Async,
-        }
-    }
-}
-
 #[derive(Clone, Copy, ValueEnum)]
 enum Direction {
     /// The newest first
@@ -156,47 +92,6 @@ enum Direction {
 enum Format {
     Table,
     Json,
-}
-
-/// The same conditions on filters of either kind.
-macro_rules! narrowed {
-    ($narrow:expr, $filters:expr) => {{
-        let Narrow {
-            event,
-            actor_id,
-            actor_type,
-            target_id,
-            target_type,
-            correlation_id,
-            request_id,
-            environment,
-            outcome,
-            error_code,
-            severities,
-            errors_only,
-            mode,
-            from,
-            to,
-        } = $narrow;
-        let mode = mode.map(Mode::from);
-        let mut filters = $filters;
-        narrowed!(@given filters: event actor_id actor_type target_id target_type correlation_id request_id);
-        narrowed!(@given filters: environment outcome error_code mode from to);
-        if let [severity] = severities.as_slice() {
-            filters = filters.severity(severity);
-        } else if !severities.is_empty() {
-            filters = filters.severities(severities);
-        }
-        if errors_only {
-            filters = filters.errors_only();
-        }
-        filters
-    }};
-    (@given $filters:ident: $($name:ident)*) => {$(
-        if let Some(value) = $name {
-            $filters = $filters.$name(value);
-        }
-    )*};
 }
 
 /// What ends a query before its end.
