@@ -1,0 +1,62 @@
+//! `tracevault`: makes audit tables, stores events from JSON lines, and reads them back.
+
+mod console;
+mod database;
+mod emit;
+mod init_sql;
+mod moment;
+mod printable;
+mod query;
+mod table_view;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::console::Exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  tracevault init-sql audit_logs | psql \"$DATABASE_URL\"
+  echo '{\"event\":\"order.paid\",\"actor\":{\"id\":\"ann\",\"type\":\"user\"}}' | tracevault emit
+  tracevault query --event order.paid --from 24h
+
+Data goes to stdout, messages go to stderr. The connection string is never printed.";
+
+/// Audit events on PostgreSQL: make the table, store events, read them
+#[derive(Parser)]
+#[command(name = "tracevault", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    InitSql(init_sql::Args),
+    Emit(Box<emit::Args>),
+    Query(Box<query::Args>),
+}
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(cli.command),
+        Err(error) => console::usage(&error),
+    };
+    exit.into()
+}
+
+fn run(command: Command) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            console::say(console::explain(&error));
+            return Exit::Database;
+        }
+    };
+    match command {
+        Command::InitSql(args) => init_sql::run(args),
+        Command::Emit(args) => runtime.block_on(emit::run(*args)),
+        Command::Query(args) => runtime.block_on(query::run(*args)),
+    }
+}
