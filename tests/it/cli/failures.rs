@@ -85,12 +85,15 @@ async fn a_lost_answer_is_told_apart_and_the_ids_are_named() {
         let lock = other.transaction().await.unwrap();
         lock.batch_execute(&format!("LOCK \"{name}\" IN ACCESS EXCLUSIVE MODE")).await.unwrap();
         let id = "0199c2a1-7d9b-7c3e-8a54-1f0e5d9b6a70";
-        let child = open(&table, &kit::url(), &["--mode", mode], &format!("{{\"event\":\"e\",\"id\":\"{id}\"}}\n"));
+        let mut child = open(&table, &kit::url(), &["--mode", mode], &format!("{{\"event\":\"e\",\"id\":\"{id}\"}}\n"));
+        // Its stdin stays open: the failure alone must end it.
+        let held = child.stdin.take();
         until("the insert waits", async || somebody_waits(&table).await).await;
         let terminate =
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass";
         table.sql.query(terminate, &[&name]).await.unwrap();
         let ran = ended(child);
+        drop(held);
         lock.rollback().await.unwrap();
         assert_eq!(ran.code, 3, "{}", ran.err);
         let told = format!("may or may not be stored, as the answer was lost: 1 line (1); line 1 is {id};");
