@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer},
+    de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -56,7 +56,7 @@ struct PartyWire {
 impl<'de> Deserialize<'de> for Event<'_> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let EventWire { event, id, actor, target, data, meta, correlation_id, request_id, occurred_at, mode } =
-            deserializer.deserialize_any(ObjectOnly::<EventWire>::new("an event as a JSON object"))?;
+            deserializer.deserialize_any(ObjectOnly::<EventWire>::new("an event must be a JSON object"))?;
         let parts = Parts { event, id, actor, target, correlation_id, request_id, occurred_at, mode };
         Ok(Self { head: parts.head().map_err(D::Error::custom)?, data: boxed(data), meta: boxed(meta) })
     }
@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for DiffEvent<'_> {
             request_id,
             occurred_at,
             mode,
-        } = deserializer.deserialize_any(ObjectOnly::<DiffEventWire>::new("an event as a JSON object"))?;
+        } = deserializer.deserialize_any(ObjectOnly::<DiffEventWire>::new("an event must be a JSON object"))?;
         let parts = Parts { event, id, actor, target, correlation_id, request_id, occurred_at, mode };
         let head = parts.head().map_err(D::Error::custom)?;
         Ok(Self { head, before: boxed(Some(before)), after: boxed(Some(after)), meta: boxed(meta) })
@@ -86,17 +86,18 @@ impl<'de> Deserialize<'de> for DiffEvent<'_> {
 /// Reads an object and nothing else. serde's derived form would also take an array, by position, and `serde_json` quotes
 /// text that stands where a map was asked for; asked for anything, it leaves the refusal to this.
 struct ObjectOnly<T> {
-    expected: &'static str,
+    /// What is said of everything else.
+    rule: &'static str,
     object: PhantomData<T>,
 }
 
 impl<T> ObjectOnly<T> {
-    fn new(expected: &'static str) -> Self {
-        Self { expected, object: PhantomData }
+    fn new(rule: &'static str) -> Self {
+        Self { rule, object: PhantomData }
     }
 
-    fn refuse<E: Error>(self, found: &'static str) -> Result<T, E> {
-        Err(E::invalid_type(Unexpected::Other(found), &self.expected))
+    fn refuse<E: Error>(self) -> Result<T, E> {
+        Err(E::custom(self.rule))
     }
 }
 
@@ -104,28 +105,31 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectOnly<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected)
+        f.write_str(self.rule)
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<T, A::Error> {
-        self.refuse("array")
+        self.refuse()
     }
     fn visit_str<E: Error>(self, _: &str) -> Result<T, E> {
-        self.refuse("text")
+        self.refuse()
     }
     fn visit_i64<E: Error>(self, _: i64) -> Result<T, E> {
-        self.refuse("number")
+        self.refuse()
     }
     fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
-        self.refuse("number")
+        self.refuse()
     }
     fn visit_f64<E: Error>(self, _: f64) -> Result<T, E> {
-        self.refuse("number")
+        self.refuse()
     }
     fn visit_bool<E: Error>(self, _: bool) -> Result<T, E> {
-        self.refuse("boolean")
+        self.refuse()
+    }
+    fn visit_unit<E: Error>(self) -> Result<T, E> {
+        self.refuse()
     }
 }
 

@@ -191,7 +191,7 @@ async fn both_states_are_required_and_checked() {
         (json!({ "event": "e", "after": {} }), "missing field `before`"),
         (json!({ "event": "e", "before": {}, "after": {}, "data": CANARY }), "unknown field `data`"),
         (json!({ "event": "e", "before": {}, "after": {}, "tableName": CANARY }), "unknown field `tableName`"),
-        (json!([CANARY, {}, {}, null, null, null, null, null, null, null, null]), "an event as a JSON object"),
+        (json!([CANARY, {}, {}, null, null, null, null, null, null, null, null]), "an event must be a JSON object"),
     ] {
         let error = serde_json::from_str::<DiffEvent>(&json.to_string()).unwrap_err();
         assert_clean(&error);

@@ -161,9 +161,9 @@ fn json_of_another_form_is_refused_where_it_is_read() {
         (json!({ "event": "e", "occurredAt": "2026-01-31" }), "`occurredAt` must be an RFC 3339 date and time"),
         (json!({ "event": "e", "occurredAt": "2026-01-31T09:30:00" }), "`occurredAt` must be an RFC 3339 date"),
         (json!({ "event": "e", "occurredAt": "2026-02-30T09:30:00Z" }), "`occurredAt` must be an RFC 3339 date"),
-        (json!(CANARY), "an event as a JSON object"),
-        (json!([CANARY, null, null, null, null, null, null, null, null, null]), "an event as a JSON object"),
-        (json!(null), "an event as a JSON object"),
+        (json!(CANARY), "an event must be a JSON object"),
+        (json!([CANARY, null, null, null, null, null, null, null, null, null]), "an event must be a JSON object"),
+        (json!(null), "an event must be a JSON object"),
     ];
     for (json, message) in cases {
         let error = serde_json::from_str::<Event>(&json.to_string()).unwrap_err();

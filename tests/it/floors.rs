@@ -31,7 +31,7 @@ const FLOORS: [&[&str]; 4] = [
     &["emit", "scope", "context", "root"],
 ];
 /// Optional, and using only what lies below.
-const ROOF: [&str; 7] = ["testing", "http", "traffic", "dashboard", "spool", "ledger", "bin"];
+const ROOF: [&str; 8] = ["testing", "docs", "http", "traffic", "dashboard", "spool", "ledger", "bin"];
 const READING: &str = "query";
 /// What reading may stand on: nothing that writes.
 const UNDER_READING: [&str; 2] = ["pool", "lifecycle"];
