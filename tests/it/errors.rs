@@ -136,7 +136,9 @@ async fn a_lock_held_too_long() {
     table.sql.batch_execute(&format!("BEGIN; LOCK TABLE \"{}\"", table.name)).await.unwrap();
 
     let id = Uuid::new_v4();
+    let begun = Instant::now();
     let error = audit.emit(event().id(id)).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(3));
     let says = vec!["no answer within `statement_timeout`".to_owned(), "look for locks".to_owned()];
     check(&error, &Expected { outcome: Outcome::Unknown, retryable: true, says, ..REJECTED });
     assert_eq!(error.record_id(), Some(id));
@@ -144,7 +146,7 @@ async fn a_lock_held_too_long() {
 
     let begun = Instant::now();
     assert!(audit.healthcheck().await);
-    assert!(begun.elapsed() < Duration::from_millis(200), "the next call waits for nobody");
+    assert!(begun.elapsed() < Duration::from_secs(1), "the next call waits for nobody");
 
     let read = audit.query().count(CountFilters::new()).await.unwrap_err();
     check(&read, &Expected { retryable: true, says: vec!["statement_timeout".to_owned()], ..REJECTED });

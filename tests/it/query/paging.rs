@@ -53,6 +53,8 @@ async fn pages_while_rows_come(order: Order) {
             *seen.entry(record.id).or_default() += 1;
             sequence.push((record.occurred_at, record.id));
         }
+        // One batch between any two pages for certain, others whenever they come.
+        table.sql.batch_execute(&more_rows(&table.name, 3)).await.unwrap();
         // Through its text, as by a URL.
         match page.next {
             Some(next) => cursor = Some(next.to_string().parse().unwrap()),
