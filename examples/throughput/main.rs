@@ -32,14 +32,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds: f64 = seconds.and_then(|at| arguments.get(at + 1)).map_or(Ok(1.0), |text| text.parse())?;
     let json = arguments.iter().any(|argument| argument == "--json");
 
-    let (_server, url) = match std::env::var("DATABASE_URL") {
-        Ok(url) => (None, url),
-        Err(_) => {
-            let bin = support::server_binaries(Purpose::Tests)?;
-            let server = Cluster::start(Options { fsync: true, ..Options::new(bin) })?;
-            let url = server.connection_string();
-            (Some(server), url)
-        }
+    let (_server, url) = if let Ok(url) = std::env::var("DATABASE_URL") {
+        (None, url)
+    } else {
+        let bin = support::server_binaries(Purpose::Tests)?;
+        let server = Cluster::start(Options { fsync: true, ..Options::new(bin) })?;
+        let url = server.connection_string();
+        (Some(server), url)
     };
     let ways = Ways::prepare(&url, Duration::from_secs_f64(seconds)).await?;
     let names = ["baseline", "sync_1", "sync_64", "async_stored"];

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// About 500 bytes of JSON, four keys of which are masked.
 #[derive(Debug, Clone, Serialize)]
 pub struct Order {
-    order_id: u64,
+    number: u64,
     customer: &'static str,
     email: &'static str,
     card: Card,
@@ -40,7 +40,7 @@ impl Order {
     pub fn sample() -> Self {
         let line = |sku, name, quantity, price| Line { sku, name, quantity, price };
         Self {
-            order_id: 9_007_199_254_740_993,
+            number: 9_007_199_254_740_993,
             customer: "customer_8412",
             email: "ann@example.org",
             card: Card { number: "4111111111111111", cvc: "123", holder: "Ann Example" },

@@ -107,15 +107,15 @@ impl Shift {
         let _ = tokio::time::timeout(interval, filled).await;
     }
 
-    /// Stores the batch. One that is refused for a record's sake is halved until that record stands alone, so that it
-    /// takes no other with it.
+    /// Stores the batch. One that is refused for some record's sake is halved until that record stands alone, so that
+    /// it takes no other with it.
     async fn store(&mut self, store: &dyn Store, table: &TableName) {
         self.in_flight = true;
         let mut parts = Vec::new();
         parts.push(0..self.records.len());
         while let Some(part) = parts.pop() {
             match store.write(table, &self.records[part.clone()]).await {
-                Err(error) if error.blames_a_record() && part.len() > 1 => {
+                Err(error) if part.len() > 1 && self.others_may_pass(&part, &error) => {
                     let middle = part.start + part.len() / 2;
                     parts.push(middle..part.end);
                     parts.push(part.start..middle);
@@ -129,6 +129,14 @@ impl Shift {
         self.shared.slots.add_permits(self.records.len());
         self.shared.bytes.add_permits(std::mem::take(&mut self.weight));
         self.records.clear();
+    }
+
+    /// Whether a part of what failed may be stored without the rest: where one record is to blame, or where ids chosen
+    /// by callers ask for a right (to read ids) that the others do without.
+    fn others_may_pass(&self, part: &Range<usize>, error: &Error) -> bool {
+        let records = &self.records[part.clone()];
+        let own_ids = records.iter().filter(|record| record.own_id()).count();
+        error.blames_a_record() || (error.sqlstate() == Some("42501") && (1..records.len()).contains(&own_ids))
     }
 
     /// Tells everyone what became of a part; parts come in order.

@@ -1,13 +1,16 @@
 //! What is written is what was meant: against `serde_json` on random values, and against the JSON test suite.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    io::{self, Write as _},
+    path::PathBuf,
+};
 
 use serde_json::{Value, json, value::RawValue};
 use tracevault::{Config, Event, testing};
 
 use crate::{
     arbitrary::{check, double, object, runtime, samples, scalar, text},
-    support::needs,
     trial::{Trial, assert_clean, refusal},
 };
 
@@ -76,13 +79,15 @@ async fn postgresql_holds_random_objects_unchanged() {
 async fn the_json_test_suite_is_taken_or_refused_and_postgresql_agrees() {
     const SUITE: &str = "TRACEVAULT_JSON_SUITE";
     let folder = env::var_os(SUITE).map(PathBuf::from);
-    let install = "git clone https://github.com/nst/JSONTestSuite, and name its test_parsing there";
-    if !needs(&format!("the JSON test suite in {SUITE}"), folder.is_some(), install) {
+    // Data of others, which no machine must have: never a reason to fail.
+    let Some(folder) = folder else {
+        let how = "git clone https://github.com/nst/JSONTestSuite, and name its test_parsing there";
+        writeln!(io::stderr(), "NOT RUN: needs the JSON test suite in {SUITE} ({how})").unwrap();
         return;
-    }
+    };
     let trial = Trial::new("suite").await;
     let mut accepted = [0, 0];
-    for entry in fs::read_dir(folder.unwrap()).unwrap() {
+    for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.extension().is_none_or(|extension| extension != "json") {

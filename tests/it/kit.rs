@@ -1,6 +1,7 @@
 //! What every test stands on: the one server, a table of its own, plain SQL to look at it, and a log that is watched.
 
 use std::{
+    env,
     io::{self, Write},
     sync::{
         OnceLock,
@@ -17,32 +18,33 @@ use crate::support::{Cluster, Database, Options, Origin, Purpose, WheelVersion, 
 pub const CANARY: &str = "c4n4ry-9b1d";
 
 /// The connection string of the suite's server. Its password is the canary, where the server is our own.
-///
-/// `TRACEVAULT_TEST_POSTGRES=16` or `18` takes a server of that version from the wheels.
 pub fn url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
     watch_the_log();
-    let own = |url: &str| format!("{url} password='{CANARY}'");
-    let find = || match std::env::var("TRACEVAULT_TEST_POSTGRES").as_deref() {
-        Ok("16") => own(&of_version(WheelVersion::V16)),
-        Ok("18") => own(&of_version(WheelVersion::V18)),
-        Ok(other) => panic!("TRACEVAULT_TEST_POSTGRES is {other}; it can be 16 or 18"),
-        Err(_) => {
-            static DATABASE: OnceLock<Database> = OnceLock::new();
-            let database = DATABASE.get_or_init(|| database(Purpose::Tests).unwrap());
-            match database.origin() {
-                Origin::Cluster { .. } | Origin::Wheel => own(database.url()),
-                _ => database.url().to_owned(),
-            }
-        }
-    };
     URL.get_or_init(find).clone()
 }
 
-fn of_version(version: WheelVersion) -> String {
-    static SERVER: OnceLock<Cluster> = OnceLock::new();
-    let start = || Cluster::start(Options::new(wheel::binaries(version).unwrap())).unwrap();
-    SERVER.get_or_init(start).connection_string()
+/// `TRACEVAULT_TEST_POSTGRES=16` or `18` takes a server of that version from the wheels, unless one is named.
+fn find() -> String {
+    static VERSION: OnceLock<Cluster> = OnceLock::new();
+    static DATABASE: OnceLock<Database> = OnceLock::new();
+    let own = |url: &str| format!("{url} password='{CANARY}'");
+    let version = match env::var("TRACEVAULT_TEST_POSTGRES").as_deref() {
+        Ok(_) if env::var("TRACEVAULT_TEST_DATABASE_URL").is_ok() => None,
+        Ok("16") => Some(WheelVersion::V16),
+        Ok("18") => Some(WheelVersion::V18),
+        Ok(other) => panic!("TRACEVAULT_TEST_POSTGRES is {other}; it can be 16 or 18"),
+        Err(_) => None,
+    };
+    if let Some(version) = version {
+        let start = || Cluster::start(Options::new(wheel::binaries(version).unwrap())).unwrap();
+        return own(&VERSION.get_or_init(start).connection_string());
+    }
+    let database = DATABASE.get_or_init(|| database(Purpose::Tests).unwrap());
+    match database.origin() {
+        Origin::Cluster { .. } | Origin::Wheel => own(database.url()),
+        _ => database.url().to_owned(),
+    }
 }
 
 /// The same server for another user, whose password is the canary.

@@ -33,3 +33,4 @@ mod sql;
 mod store;
 mod trial;
 mod values;
+mod webhooks;

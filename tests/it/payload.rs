@@ -8,6 +8,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::{Value, json, value::RawValue};
+use time::{Date, OffsetDateTime, macros::datetime};
 use tracevault::Event;
 use uuid::Uuid;
 
@@ -49,6 +50,34 @@ struct Everything {
     left_out: Option<i32>,
     #[serde(flatten)]
     flat: BTreeMap<String, Value>,
+}
+
+/// As an application writes them that has switched on serde in `time`; here only the tests have.
+#[tokio::test]
+async fn times_are_stored_as_their_serde_form_says() {
+    #[derive(Serialize)]
+    struct Times {
+        at: OffsetDateTime,
+        #[serde(with = "time::serde::rfc3339")]
+        standard: OffsetDateTime,
+        #[serde(with = "time::serde::timestamp")]
+        seconds: OffsetDateTime,
+        day: Date,
+        #[serde(with = "time::serde::rfc3339::option")]
+        never: Option<OffsetDateTime>,
+    }
+    let trial = Trial::new("times").await;
+    let at = datetime!(2026-01-31 09:30:00.5 +02:00);
+    let times = Times { at, standard: at, seconds: at, day: at.date(), never: None };
+    let expected = json!({
+        "at": "2026-01-31 09:30:00.5 +02:00:00",
+        "standard": "2026-01-31T09:30:00.5+02:00",
+        "seconds": 1_769_844_600,
+        "day": "2026-01-31",
+        "never": null,
+    });
+    let stored: Value = serde_json::from_str(&trial.data(&times).await).unwrap();
+    assert_eq!(stored, expected);
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn a_full_queue_makes_emits_wait_in_turn() {
     let audit = Tracevault::new(table.config().queue_capacity(2)).unwrap();
     hold(&table).await;
     let mut waiting: Vec<_> = (0..6).map(|n| audit.emit(numbered(n).mode(Mode::Async))).collect();
-    let ready = waiting.iter_mut().filter_map(|emit| emit.now_or_never()).count();
+    let ready = waiting.iter_mut().filter_map(FutureExt::now_or_never).count();
     assert_eq!(ready, 2, "as many as there is room for");
     assert!(matches!(audit.try_emit(numbered(9)), Err(Error::QueueFull(_))), "a try never waits");
     release(&table).await;

@@ -107,6 +107,23 @@ async fn the_drivers_own_log_goes_through_the_watcher() {
     table.drop().await;
 }
 
+/// The watcher would end the run.
+#[tokio::test]
+async fn what_a_trigger_tells_of_a_row_is_not_logged() {
+    let table = Table::new("notice").await;
+    let trigger = format!(
+        "CREATE FUNCTION \"{0}_f\"() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             RAISE NOTICE 'inserting %', NEW; RAISE WARNING 'inserted %', NEW.data; RETURN NEW;
+         END $$;
+         CREATE TRIGGER t BEFORE INSERT ON \"{0}\" FOR EACH ROW EXECUTE FUNCTION \"{0}_f\"()",
+        table.name
+    );
+    table.sql.batch_execute(&trigger).await.unwrap();
+    table.audit().emit(Event::new("e").data(json!({ "a": CANARY }))).await.unwrap();
+    assert_eq!(table.count().await, 1);
+    table.drop().await;
+}
+
 #[test]
 fn a_secret_is_seen_wherever_it_stands_in_a_line() {
     assert!(kit::leaks(CANARY.as_bytes()));

@@ -78,6 +78,12 @@ async fn a_role_that_may_only_insert_writes_what_has_no_id_of_its_own() {
     let advice = format!("GRANT INSERT, SELECT (id) ON \"{}\" TO this user", role.owner.name);
     assert!(error.to_string().contains(&advice), "{error}");
     assert_eq!(role.owner.count().await, 2);
+    // In one batch, those with ids of their own take no other with them.
+    let own = |event: Event<'static>| event.id(Uuid::new_v4());
+    let batch = [Event::new("plain"), own(Event::new("own")), Event::new("plain"), own(Event::new("own"))];
+    let answers = futures_util::future::join_all(batch.map(|event| audit.emit(event))).await;
+    assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, false]);
+    assert_eq!(role.owner.count().await, 4);
     role.drop().await;
 }
 

@@ -1,13 +1,11 @@
-//! Connections: from a connection string to a pool, and from the pool to one call with a deadline.
-//!
-//! The writing and the reading side both stand on this. Two rules are kept here: every call ends by its deadline, and
-//! a connection whose call did not end is taken out of the pool, since its next borrower would wait behind that call.
+//! From a connection string to a pool.
 
-use std::{ops::Deref, str::FromStr, time::Duration};
+use std::str::FromStr;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::{NoTls, config::SslMode};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::config::SslMode;
 
+use super::{connector::Connector, lease::Lease};
 use crate::{
     config::PoolSettings,
     error::{ConfigError, Error, Task},
@@ -39,7 +37,8 @@ impl Connections {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(limits.connect_timeout);
         }
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_connect(config, Connector, recycling);
         let pool = Pool::builder(manager)
             .max_size(limits.size)
             .runtime(Runtime::Tokio1)
@@ -64,7 +63,7 @@ impl Connections {
             .await
             .map_err(|_| task.no_free_connection())?
             .map_err(|error| task.no_connection(error))?;
-        Ok(Lease { object: Some(object), timeout: self.limits.statement_timeout })
+        Ok(Lease::new(object, self.limits.statement_timeout))
     }
 
     /// Closes the pool if it is ours.
@@ -79,52 +78,5 @@ impl Connections {
         let Ok(lease) = self.lease(Task::Connect).await else { return false };
         let answer = lease.within(lease.simple_query("")).await;
         lease.settle(Task::Connect, answer).is_ok()
-    }
-}
-
-/// A connection on loan for one call. Dropped before the call ended, it does not go back to the pool.
-pub(crate) struct Lease {
-    /// Taken only where the lease ends: by `settle`, which consumes it, and by `drop`.
-    object: Option<Object>,
-    timeout: Duration,
-}
-
-/// The call did not end in time.
-pub(crate) struct TimedOut;
-
-type Answer<T> = Result<Result<T, tokio_postgres::Error>, TimedOut>;
-
-impl Lease {
-    /// Bounds a call on this connection.
-    pub(crate) async fn within<T>(&self, call: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Answer<T> {
-        tokio::time::timeout(self.timeout, call).await.map_err(|_| TimedOut)
-    }
-
-    /// Ends the loan: back to the pool, unless the call did not end.
-    pub(crate) fn settle<T>(mut self, task: Task<'_>, answer: Answer<T>) -> Result<T, Error> {
-        match answer {
-            Ok(answer) => {
-                drop(self.object.take());
-                answer.map_err(|error| task.failed(error))
-            }
-            Err(TimedOut) => Err(task.timed_out()),
-        }
-    }
-}
-
-impl Deref for Lease {
-    type Target = tokio_postgres::Client;
-
-    #[expect(clippy::expect_used, reason = "the object is there for as long as the lease is")]
-    fn deref(&self) -> &Self::Target {
-        self.object.as_ref().expect("a lease holds its connection until it ends")
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(object) = self.object.take() {
-            drop(Object::take(object));
-        }
     }
 }

@@ -1,0 +1,58 @@
+//! One call on a connection.
+
+use std::{ops::Deref, time::Duration};
+
+use deadpool_postgres::Object;
+
+use crate::error::{Error, Task};
+
+/// A connection on loan for one call. Dropped before the call ended, it does not go back to the pool.
+pub(crate) struct Lease {
+    /// Taken only where the lease ends: by `settle`, which consumes it, and by `drop`.
+    object: Option<Object>,
+    timeout: Duration,
+}
+
+/// The call did not end in time.
+pub(crate) struct TimedOut;
+
+type Answer<T> = Result<Result<T, tokio_postgres::Error>, TimedOut>;
+
+impl Lease {
+    pub(super) fn new(object: Object, timeout: Duration) -> Self {
+        Self { object: Some(object), timeout }
+    }
+
+    /// Bounds a call on this connection.
+    pub(crate) async fn within<T>(&self, call: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Answer<T> {
+        tokio::time::timeout(self.timeout, call).await.map_err(|_| TimedOut)
+    }
+
+    /// Ends the loan: back to the pool, unless the call did not end.
+    pub(crate) fn settle<T>(mut self, task: Task<'_>, answer: Answer<T>) -> Result<T, Error> {
+        match answer {
+            Ok(answer) => {
+                drop(self.object.take());
+                answer.map_err(|error| task.failed(error))
+            }
+            Err(TimedOut) => Err(task.timed_out()),
+        }
+    }
+}
+
+impl Deref for Lease {
+    type Target = tokio_postgres::Client;
+
+    #[expect(clippy::expect_used, reason = "the object is there for as long as the lease is")]
+    fn deref(&self) -> &Self::Target {
+        self.object.as_ref().expect("a lease holds its connection until it ends")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
+}

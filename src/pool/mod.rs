@@ -1,0 +1,10 @@
+//! Connections: from a connection string to a pool, and from the pool to one call with a deadline.
+//!
+//! The writing and the reading side both stand on this. Two rules are kept here: every call ends by its deadline, and
+//! a connection whose call did not end is taken out of the pool, since its next borrower would wait behind that call.
+
+mod connections;
+mod connector;
+mod lease;
+
+pub(crate) use self::{connections::Connections, lease::Lease};
