@@ -15,13 +15,14 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod bench;
 mod order;
 mod ways;
 
 use std::time::Duration;
 
+use bench::Bench;
 use support::{Cluster, Options, Purpose};
-use ways::Ways;
 
 const ROUNDS: usize = 5;
 
@@ -40,27 +41,27 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let url = server.connection_string();
         (Some(server), url)
     };
-    let ways = Ways::prepare(&url, Duration::from_secs_f64(seconds)).await?;
+    let bench = Bench::prepare(&url, Duration::from_secs_f64(seconds)).await?;
     let names = ["baseline", "sync_1", "sync_64", "async_stored"];
     let mut rates = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
-        rates[0].push(ways.baseline().await?);
-        rates[1].push(ways.sync(1).await?);
-        rates[2].push(ways.sync(64).await?);
-        rates[3].push(ways.async_stored().await?);
+        rates[0].push(bench.baseline().await?);
+        rates[1].push(bench.sync(1).await?);
+        rates[2].push(bench.sync(64).await?);
+        rates[3].push(bench.async_stored().await?);
     }
     let medians = rates.map(|mut rates| {
         rates.sort_by(f64::total_cmp);
         rates[ROUNDS / 2]
     });
-    ways.clean_up().await?;
+    bench.clean_up().await?;
 
     if json {
         let object: serde_json::Map<_, _> =
             names.iter().zip(medians).map(|(name, rate)| ((*name).to_owned(), rate.round().into())).collect();
         println!("{}", serde_json::Value::from(object));
     } else {
-        println!("fsync is {}; events of about 500 bytes of JSON; medians of {ROUNDS} rounds", ways.fsync());
+        println!("fsync is {}; events of about 500 bytes of JSON; medians of {ROUNDS} rounds", bench.fsync().await?);
         println!("{:<14} {:>10} {:>9}", "", "events/s", "ratio");
         for (name, rate) in names.iter().zip(medians) {
             println!("{name:<14} {rate:>10.0} {:>8.2}x", rate / medians[0]);

@@ -114,8 +114,9 @@ impl CountFilters {
 
 /// A condition on a text column.
 macro_rules! text_condition {
-    ($name:ident, $doc:literal) => {
+    ($name:ident, $doc:literal $(, $alias:literal)?) => {
         #[doc = $doc]
+        $(#[doc(alias = $alias)])?
         #[must_use]
         pub fn $name(mut self, value: impl Into<String>) -> Self {
             self.conditions.$name = Some(value.into());
@@ -129,15 +130,15 @@ macro_rules! conditions {
     ($type:ident) => {
         impl $type {
             text_condition!(event, "Events of this name.");
-            text_condition!(actor_id, "By this actor.");
-            text_condition!(actor_type, "By actors of this type.");
-            text_condition!(target_id, "On this target.");
-            text_condition!(target_type, "On targets of this type.");
-            text_condition!(correlation_id, "With this correlation id.");
-            text_condition!(request_id, "Of this request.");
+            text_condition!(actor_id, "By this actor.", "actorId");
+            text_condition!(actor_type, "By actors of this type.", "actorType");
+            text_condition!(target_id, "On this target.", "targetId");
+            text_condition!(target_type, "On targets of this type.", "targetType");
+            text_condition!(correlation_id, "With this correlation id.", "correlationId");
+            text_condition!(request_id, "Of this request.", "requestId");
             text_condition!(environment, "Of this environment.");
             text_condition!(outcome, "With this `data.outcome`.");
-            text_condition!(error_code, "With this `data.error.code`.");
+            text_condition!(error_code, "With this `data.error.code`.", "errorCode");
             text_condition!(severity, "With this `data.severity`.");
 
             /// With any of these severities. None given finds nothing.

@@ -283,3 +283,23 @@ mod tests {
         assert_eq!(words("lib", "fn f() {}"), 1);
     }
 }
+
+/// An example is to be read in one go.
+#[test]
+fn an_example_has_at_most_80_lines_a_file() {
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                seen += 1;
+                let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+                assert!(lines <= 80, "{} has {lines} lines", path.display());
+            }
+        }
+    }
+    assert!(seen > 20);
+}

@@ -1,0 +1,49 @@
+//! The table and the connections of one run.
+
+use std::time::Duration;
+
+use tokio_postgres::{Client, NoTls};
+use tracevault::{Config, Tracevault, generate_init_sql, uuid::Uuid};
+
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// What every way of storing is measured on.
+pub struct Bench {
+    pub sql: Client,
+    pub audit: Tracevault,
+    pub table: String,
+    /// How long each way runs, each time.
+    pub window: Duration,
+}
+
+impl Bench {
+    pub async fn prepare(url: &str, window: Duration) -> Outcome<Self> {
+        let (sql, connection) = tokio_postgres::connect(url, NoTls).await?;
+        tokio::spawn(connection);
+        let table = format!("tracevault_throughput_{}", &Uuid::new_v4().simple().to_string()[..8]);
+        sql.batch_execute(&generate_init_sql(&table)?).await?;
+        let config = Config::new(url).table_name(&table).mask_fields(["email", "number", "cvc", "token"]);
+        Ok(Self { sql, audit: Tracevault::connect(config).await?, table, window })
+    }
+
+    /// `on` or `off`.
+    pub async fn fsync(&self) -> Outcome<String> {
+        Ok(self.sql.query_one("SHOW fsync", &[]).await?.get(0))
+    }
+
+    pub async fn empty(&self) -> Outcome<()> {
+        Ok(self.sql.batch_execute(&format!("TRUNCATE \"{}\"", self.table)).await?)
+    }
+
+    /// Every acknowledged event is a row.
+    pub async fn check(&self, acknowledged: u32) -> Outcome<()> {
+        let rows: i64 = self.sql.query_one(&format!("SELECT count(*) FROM \"{}\"", self.table), &[]).await?.get(0);
+        assert_eq!(rows, i64::from(acknowledged), "every acknowledged event is a row");
+        Ok(())
+    }
+
+    pub async fn clean_up(&self) -> Outcome<()> {
+        self.audit.close().await?;
+        Ok(self.sql.batch_execute(&format!("DROP TABLE \"{}\"", self.table)).await?)
+    }
+}
