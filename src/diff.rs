@@ -1,33 +1,36 @@
 //! The change between two objects: shallow, by key, in the shape `{ before, after, diff }`.
 
 use crate::{
-    error::ValidationError,
     mask::Mask,
-    payload::{Entries, Fault, Payload, Rules, Walk, same},
+    payload::{Entries, Fault, Payload, Reason, Rules, Walk, same},
 };
 
-/// Two states of one thing.
+/// Two states of one thing: the data of an event that says what changed.
 pub(crate) struct Change<'c> {
-    pub(crate) before: &'c dyn Payload,
-    pub(crate) after: &'c dyn Payload,
+    pub(crate) before: Option<Box<dyn Payload + 'c>>,
+    pub(crate) after: Option<Box<dyn Payload + 'c>>,
 }
 
-impl Change<'_> {
+impl Payload for Change<'_> {
     /// Appends `{"before":…,"after":…,"diff":…}`, masked. The comparison is made on the values as they are, so that a
     /// changed secret shows as changed; its entry is the mask's value whole.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, rules: Rules<'_>) -> Result<(), ValidationError> {
-        let before = plain(self.before, "before", rules.limit)?;
-        let after = plain(self.after, "after", rules.limit)?;
-        write(&before, &after, Walk::new(out, rules)).map_err(|fault| fault.in_payload("data"))
+    fn write(&self, out: &mut Vec<u8>, rules: Rules<'_>) -> Result<(), Fault> {
+        let before = plain(self.before.as_deref(), "before", rules.limit)?;
+        let after = plain(self.after.as_deref(), "after", rules.limit)?;
+        write(&before, &after, Walk::new(out, rules))
     }
 }
 
-/// The value's text, checked and not masked; it never leaves this module.
-fn plain(value: &dyn Payload, name: &str, limit: usize) -> Result<String, ValidationError> {
-    let mut text = Vec::new();
-    value.write(&mut text, Rules { mask: &Mask::none(), limit }).map_err(|fault| fault.in_payload(name))?;
-    // A walk writes only whole `str`s and ASCII.
-    String::from_utf8(text).map_err(|_| ValidationError::new(name, "is not UTF-8"))
+/// A state's text, checked and not masked; it never leaves this module.
+fn plain(state: Option<&dyn Payload>, name: &'static str, limit: usize) -> Result<String, Fault> {
+    let written = || {
+        let state = state.ok_or_else(|| Fault::new(Reason::Missing))?;
+        let mut text = Vec::new();
+        state.write(&mut text, Rules { mask: &Mask::none(), limit })?;
+        // A walk writes only whole `str`s and ASCII.
+        String::from_utf8(text).map_err(|_| Fault::new(Reason::NotJson))
+    };
+    written().map_err(|fault: Fault| fault.of(name))
 }
 
 fn write(before: &str, after: &str, mut walk: Walk<'_>) -> Result<(), Fault> {

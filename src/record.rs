@@ -16,9 +16,8 @@ use uuid::Uuid;
 use crate::{
     config::Settings,
     correlation,
-    diff::Change,
     error::ValidationError,
-    event::{DiffEvent, Event, Head, Mode},
+    event::{Event, Mode},
     payload::{Payload, Rules},
 };
 
@@ -65,32 +64,7 @@ pub struct Record {
 impl Record {
     /// Checks, masks and completes an event. `mode` overrides the event's and the scope's.
     pub(crate) fn of(event: &Event<'_>, mode: Option<Mode>, settings: &Settings) -> Result<Self, ValidationError> {
-        let data = event.data.as_deref().map(|data| Body::Value("data", data));
-        Self::build(&event.head, data, event.meta.as_deref(), mode, settings)
-    }
-
-    /// The same for an event that says what changed.
-    pub(crate) fn of_diff(
-        event: DiffEvent<'_>,
-        mode: Option<Mode>,
-        settings: &Settings,
-    ) -> Result<Self, ValidationError> {
-        let DiffEvent { head, before, after, meta } = event;
-        let required =
-            |name| move || ValidationError::new(name, "is required; pass an empty object for a thing made or removed");
-        let before = before.ok_or_else(required("before"))?;
-        let after = after.ok_or_else(required("after"))?;
-        let change = Body::Change(Change { before: &*before, after: &*after });
-        Self::build(&head, Some(change), meta.as_deref(), mode, settings)
-    }
-
-    fn build(
-        head: &Head<'_>,
-        data: Option<Body<'_>>,
-        meta: Option<&dyn Payload>,
-        mode: Option<Mode>,
-        settings: &Settings,
-    ) -> Result<Self, ValidationError> {
+        let Event { head, data, meta } = event;
         let (id, now) = settings.stamp();
         let id = head.id.unwrap_or(id);
         let occurred_at = to_microseconds(head.occurred_at.unwrap_or(now))
@@ -104,8 +78,8 @@ impl Record {
         let target = head.target.as_ref().map(|target| (&*target.id, &*target.kind));
         tuple.party(target, ["target.id", "target.type"])?;
         let rules = Rules { mask: &settings.mask, limit: settings.max_payload_bytes };
-        tuple.json(data, rules)?;
-        tuple.json(meta.map(|meta| Body::Value("meta", meta)), rules)?;
+        tuple.json("data", data.as_deref(), rules)?;
+        tuple.json("meta", meta.as_deref(), rules)?;
         tuple.text(mode.as_str());
         tuple.bytes(&microseconds(occurred_at)?.to_be_bytes());
         tuple.optional(optional_id("correlationId", head.correlation_id.as_deref())?);
@@ -256,12 +230,6 @@ impl Serialize for Record {
     }
 }
 
-/// What becomes of a JSON column.
-enum Body<'b> {
-    Value(&'static str, &'b dyn Payload),
-    Change(Change<'b>),
-}
-
 /// The buffer while it is being filled.
 struct Tuple(Vec<u8>);
 
@@ -302,17 +270,19 @@ impl Tuple {
         Ok(())
     }
 
-    fn json(&mut self, body: Option<Body<'_>>, rules: Rules<'_>) -> Result<(), ValidationError> {
-        let Some(body) = body else {
+    fn json(
+        &mut self,
+        column: &'static str,
+        payload: Option<&dyn Payload>,
+        rules: Rules<'_>,
+    ) -> Result<(), ValidationError> {
+        let Some(payload) = payload else {
             self.optional(None);
             return Ok(());
         };
         let length_at = self.0.len();
         self.0.extend_from_slice(&[0, 0, 0, 0, JSONB_VERSION]);
-        match body {
-            Body::Value(name, value) => value.write(&mut self.0, rules).map_err(|fault| fault.in_payload(name))?,
-            Body::Change(change) => change.write(&mut self.0, rules)?,
-        }
+        payload.write(&mut self.0, rules).map_err(|fault| fault.in_column(column))?;
         let length = i32::try_from(self.0.len() - length_at - 4).unwrap_or(i32::MAX);
         self.0[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
         Ok(())

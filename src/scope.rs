@@ -83,11 +83,11 @@ impl Scope {
     /// Stores what changed: an event whose data is `{ before, after, diff }`. As [`emit`](Self::emit) otherwise.
     #[doc(alias = "emitDiff")]
     pub fn emit_diff(&self, event: DiffEvent<'_>) -> Emit {
-        Emit::new(self, Record::of_diff(event, None, &self.0.settings))
+        self.emit(event)
     }
 
     /// Stores an event in the caller's own transaction, by one statement on it, past the queue: it is stored if, and
-    /// only if, the caller commits. The record's mode is `sync`.
+    /// only if, the caller commits. The record's mode is `sync`. A [`DiffEvent`] will do too.
     ///
     /// Works with deadpool's transaction too (`&*tx`). After an error of the database PostgreSQL refuses everything but
     /// a rollback in that transaction, as after any failed statement; a `Validation` error leaves it untouched.
@@ -118,7 +118,8 @@ impl Scope {
         Ok(Receipt { id, durability: Durability::InTransaction, duplicate })
     }
 
-    /// Queues an event without waiting: for `Drop`, middleware, and other places that cannot. Always async.
+    /// Queues an event, or a [`DiffEvent`], without waiting: for `Drop`, middleware, and other places that cannot wait.
+    /// Always async.
     ///
     /// # Errors
     /// `Validation`, `Closed`, and `QueueFull` when there is no room, whatever `when_full` says.

@@ -6,8 +6,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Actor, Head, Mode, Target, head_setters};
-use crate::payload::Payload;
+use super::{Actor, Event, Head, Mode, Target, head_setters};
+use crate::{diff::Change, payload::Payload};
 
 /// Something that changed: [`Event`](super::Event) with a state before and after in place of `data`.
 ///
@@ -66,3 +66,11 @@ impl<'a> DiffEvent<'a> {
 }
 
 head_setters!(DiffEvent);
+
+/// So that every door takes a change: `emit_in(&transaction, DiffEvent::new(…))`, `try_emit`.
+impl<'a> From<DiffEvent<'a>> for Event<'a> {
+    fn from(event: DiffEvent<'a>) -> Self {
+        let DiffEvent { head, before, after, meta } = event;
+        Self { head, data: Some(Box::new(Change { before, after })), meta }
+    }
+}

@@ -16,6 +16,7 @@ use crate::payload::Payload;
 /// Whether an emit waits for its record to be committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 #[doc(alias = "AuditMode")]
 pub enum Mode {
     /// `emit` returns once the record is committed.

@@ -7,6 +7,7 @@ use crate::error::ValidationError;
 /// The rule that a payload broke. None of them carries the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
+    Missing,
     NotAnObject,
     NotFinite,
     IntegerTooLarge,
@@ -26,6 +27,7 @@ pub(crate) const DEEPEST: usize = 64;
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Missing => "is required; pass an empty object for a thing made or removed",
             Self::NotAnObject => "must be a JSON object at the top",
             Self::NotFinite => {
                 "is NaN, infinite or out of a double's range, which JSON cannot carry; send text, or leave it out"
@@ -63,12 +65,14 @@ pub(crate) struct Fault(Box<Broken>);
 #[derive(Debug)]
 struct Broken {
     reason: Reason,
+    /// Where the path begins, if not at the column.
+    root: Option<&'static str>,
     steps: Vec<Step>,
 }
 
 impl Fault {
     pub(crate) fn new(reason: Reason) -> Self {
-        Self(Box::new(Broken { reason, steps: Vec::new() }))
+        Self(Box::new(Broken { reason, root: None, steps: Vec::new() }))
     }
 
     /// The fault lies under this key, given as a JSON string with its quotes.
@@ -83,9 +87,15 @@ impl Fault {
         self
     }
 
-    /// The fault as callers see it, `root` being the payload's own name.
-    pub(crate) fn in_payload(&self, root: &str) -> ValidationError {
-        let mut path = root.to_owned();
+    /// The fault lies in a part that callers know by a name of its own.
+    pub(crate) fn of(mut self, part: &'static str) -> Self {
+        self.0.root = Some(part);
+        self
+    }
+
+    /// The fault as callers see it, in this column.
+    pub(crate) fn in_column(&self, column: &str) -> ValidationError {
+        let mut path = self.0.root.unwrap_or(column).to_owned();
         for step in self.0.steps.iter().rev() {
             // Writing to a String cannot fail.
             let _ = match step {

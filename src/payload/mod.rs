@@ -14,7 +14,7 @@ mod walk;
 use serde::Serialize;
 
 pub(crate) use self::{
-    fault::Fault,
+    fault::{Fault, Reason},
     text::{Entries, same},
     walk::{Rules, Walk},
 };

@@ -30,6 +30,7 @@ pub(super) struct Conditions {
 /// The order of records by `(occurred_at, id)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Order {
     /// The newest first.
     #[default]

@@ -186,6 +186,25 @@ async fn a_diff_is_stored_in_the_shape_of_the_seed() {
 }
 
 #[tokio::test]
+async fn a_change_goes_through_every_door() {
+    let table = Table::new("diff_doors").await;
+    let audit = table.audit();
+    let change = || DiffEvent::new("c").before(json!({ "a": 1 })).after(json!({ "a": 2 }));
+    audit.emit(change()).await.unwrap();
+    audit.try_emit(change()).unwrap();
+    audit.flush().await.unwrap();
+    let mut sql = client().await;
+    let transaction = sql.transaction().await.unwrap();
+    audit.emit_in(&transaction, change()).await.unwrap();
+    let error = audit.emit_in(&transaction, DiffEvent::new("c").after(json!({}))).await.unwrap_err();
+    assert!(error.to_string().starts_with("`before` is required"), "{error}");
+    transaction.commit().await.unwrap();
+    let expected = r#"{"a": {"after": 2, "before": 1}}"#;
+    assert_eq!(table.column::<String>("(data -> 'diff')::text").await, [expected; 3]);
+    table.drop().await;
+}
+
+#[tokio::test]
 async fn the_largest_payload_is_stored_whole() {
     let table = Table::new("largest").await;
     let audit = table.audit();
