@@ -37,8 +37,9 @@ async fn main() -> Shown {
     }
     // A flush concerns its own scope: nobody waits for another's queue.
     let drained = clicked.flush().await?;
-    assert_eq!((drained.stored, drained.left), (1_000, 0));
-    println!("button.clicked     {} stored in {}", drained.stored, clicked.table());
+    let stored = clicked.stats().stored;
+    assert_eq!((stored, drained.failed, drained.left), (1_000, 0, 0));
+    println!("button.clicked     {stored} stored in {}", clicked.table());
 
     // Made on the spot, from the root or from another scope: inherits all that it does not name.
     let refunds = paid.scope(ScopeOverrides::new().environment("refunds"))?;

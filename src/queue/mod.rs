@@ -32,8 +32,8 @@ pub(crate) type Answer = Result<bool, Error>;
 
 /// What became of the records that `flush` or `close` waited for.
 ///
-/// `stored + failed + left` is the number of accepted records that were waiting when it was called, or came while it
-/// waited.
+/// They count from the call on: what the writer finished before is not among them, and what others emit meanwhile is.
+/// For totals see [`Stats`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Drained {
