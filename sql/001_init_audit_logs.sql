@@ -41,7 +41,7 @@ CREATE INDEX IF NOT EXISTS "idx_audit_logs_errors" ON "audit_logs" (occurred_at 
 -- The version of this shape, for tracevault to read when it connects. A comment of somebody else's is left alone.
 DO $$
 BEGIN
-    IF coalesce(obj_description('"audit_logs"'::regclass, 'pg_class'), 'tracevault') LIKE 'tracevault%' THEN
+    IF obj_description('"audit_logs"'::regclass, 'pg_class') IS NULL THEN
         COMMENT ON TABLE "audit_logs" IS 'tracevault audit table, schema version 1';
     END IF;
 END

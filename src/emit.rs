@@ -50,7 +50,19 @@ struct Accepted {
     /// Where a sync emit hears of it.
     answer: Option<oneshot::Receiver<Answer>>,
     /// Keeps the scope's queue open while somebody waits.
-    _scope: Scope,
+    scope: Scope,
+}
+
+impl Drop for Accepted {
+    /// An answer that came and was not read is a failure that nobody heard of.
+    fn drop(&mut self) {
+        let Some(mut answer) = self.answer.take() else { return };
+        // From here on the writer finds nobody, and reports by itself.
+        answer.close();
+        if let Ok(Err(unstored)) = answer.try_recv() {
+            self.scope.queue().report(&unstored.error, &unstored.record);
+        }
+    }
 }
 
 impl Emit {
@@ -67,11 +79,12 @@ fn accept(scope: Scope, record: Record) -> State {
     let id = record.id();
     let (waiter, answer) = channel(&record);
     match scope.queue().try_offer(record, waiter) {
-        Ok(()) => State::Accepted(Accepted { id, answer, _scope: scope }),
+        Ok(()) => State::Accepted(Accepted { id, answer, scope }),
         Err(Refusal::Full(record, _)) if scope.queue().waits_when_full() => State::Queueing(Box::pin(async move {
+            let id = record.id();
             let (waiter, answer) = channel(&record);
             scope.queue().offer(record, waiter).await?;
-            Ok(Accepted { id, answer, _scope: scope })
+            Ok(Accepted { id, answer, scope })
         })),
         Err(Refusal::Full(_, error)) => State::Failed(error.into()),
         Err(Refusal::Closed(error)) => State::Failed(error.into()),
@@ -110,11 +123,12 @@ impl Future for Emit {
                         return Poll::Ready(Ok(Receipt { id, durability: Durability::Queued, duplicate: false }));
                     };
                     return match Pin::new(answer).poll(context) {
-                        Poll::Ready(Ok(stored)) => Poll::Ready(stored.map(|duplicate| Receipt {
-                            id,
-                            durability: Durability::Committed,
-                            duplicate,
-                        })),
+                        Poll::Ready(Ok(stored)) => match stored {
+                            Ok(duplicate) => {
+                                Poll::Ready(Ok(Receipt { id, durability: Durability::Committed, duplicate }))
+                            }
+                            Err(unstored) => Poll::Ready(Err(unstored.error)),
+                        },
                         // A writer answers every record, so that this is its runtime's end at the latest.
                         Poll::Ready(Err(_)) => {
                             Poll::Ready(Err(ClosedError::in_flight("the scope", Outcome::Unknown, id).into()))

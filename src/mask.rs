@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use regex::{NoExpand, Regex};
+use regex::Regex;
 
 use crate::error::ConfigError;
 
@@ -56,13 +56,24 @@ impl Mask {
 
     /// The text with every match of a pattern replaced.
     pub(crate) fn cover<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut covered = Cow::Borrowed(text);
-        for pattern in &self.patterns {
-            if let Cow::Owned(replaced) = pattern.replace_all(&covered, NoExpand(&self.value)) {
-                covered = Cow::Owned(replaced);
-            }
+        // Found in the text as it came: what one pattern replaces must not spoil another's match.
+        let matches = self.patterns.iter().flat_map(|pattern| pattern.find_iter(text));
+        let mut found: Vec<_> = matches.map(|found| found.range()).filter(|range| !range.is_empty()).collect();
+        if found.is_empty() {
+            return Cow::Borrowed(text);
         }
-        covered
+        found.sort_unstable_by_key(|range| range.start);
+        let mut covered = String::with_capacity(text.len());
+        let mut end = 0;
+        for range in found {
+            if range.start >= end {
+                covered.push_str(&text[end..range.start]);
+                covered.push_str(&self.value);
+            }
+            end = end.max(range.end);
+        }
+        covered.push_str(&text[end..]);
+        Cow::Owned(covered)
     }
 
     /// What stands in place of what is hidden.

@@ -113,7 +113,7 @@ impl Scope {
         let id = record.id();
         let batch = [record];
         let stored = Insert::of(table, &batch).run(transaction).await;
-        let stored = stored.map_err(|error| Task::Store(table).failed(error).of_record(id))?;
+        let stored = stored.map_err(|error| Task::StoreIn(table).failed(error).of_record(id))?;
         let duplicate = stored.is_some_and(|stored| !stored.contains(&id));
         Ok(Receipt { id, durability: Durability::InTransaction, duplicate })
     }

@@ -20,6 +20,8 @@ pub(crate) enum Task<'t> {
     Prepare(&'t TableName),
     /// Storing records.
     Store(&'t TableName),
+    /// Storing a record in the caller's transaction: whatever fails, nothing is stored, since nothing is committed.
+    StoreIn(&'t TableName),
     /// Reading records.
     Read(&'t TableName),
 }
@@ -29,7 +31,7 @@ impl Task<'_> {
         match self {
             Self::Connect => "connecting to PostgreSQL".to_owned(),
             Self::Prepare(table) => format!("preparing the table {table}"),
-            Self::Store(table) => format!("storing in {table}"),
+            Self::Store(table) | Self::StoreIn(table) => format!("storing in {table}"),
             Self::Read(table) => format!("reading {table}"),
         }
     }
@@ -38,13 +40,13 @@ impl Task<'_> {
     fn unanswered(self) -> Outcome {
         match self {
             Self::Store(_) => Outcome::Unknown,
-            Self::Connect | Self::Prepare(_) | Self::Read(_) => Outcome::Rejected,
+            Self::Connect | Self::Prepare(_) | Self::StoreIn(_) | Self::Read(_) => Outcome::Rejected,
         }
     }
 
     fn table(&self) -> Option<&TableName> {
         match self {
-            Self::Prepare(table) | Self::Store(table) | Self::Read(table) => Some(table),
+            Self::Prepare(table) | Self::Store(table) | Self::StoreIn(table) | Self::Read(table) => Some(table),
             Self::Connect => None,
         }
     }
@@ -132,7 +134,9 @@ impl Task<'_> {
             }
             ("3F000", _) => "the schema does not exist: CREATE SCHEMA it, or correct `schema`".to_owned(),
             ("42501", Self::Read(table)) => format!("GRANT SELECT ON {table} TO this user"),
-            ("42501", Self::Store(table)) => format!("GRANT INSERT, SELECT (id) ON {table} TO this user"),
+            ("42501", Self::Store(table) | Self::StoreIn(table)) => {
+                format!("GRANT INSERT, SELECT (id) ON {table} TO this user")
+            }
             ("42501", _) => {
                 "this user may not do that: use the owner of the table, or create the table beforehand".to_owned()
             }
@@ -143,6 +147,7 @@ impl Task<'_> {
             ("53300", _) => {
                 "PostgreSQL has no connection left: lower `pool_size`, or raise its max_connections".to_owned()
             }
+            ("25P02", _) => "an earlier statement of this transaction failed: roll it back".to_owned(),
             ("25006", _) => "this server only reads: connect to the primary".to_owned(),
             ("57014", _) => "PostgreSQL cancelled the statement: see its statement_timeout".to_owned(),
             ("23514", _) if db.constraint().is_none() => {
@@ -182,6 +187,7 @@ impl Class {
             "25P03" | "25006" => Self::Transient,
             "40001" | "40P01" | "55P03" => Self::Contention,
             "26000" | "42P05" => Self::Statement,
+            "25P02" => Self::Environment,
             "23514" if db.constraint().is_none() => Self::Environment,
             "P0001" => Self::Record,
             _ => match code.get(..2).unwrap_or_default() {
@@ -229,6 +235,11 @@ impl DriverError {
 
     pub(super) fn class(&self) -> Class {
         self.0.class
+    }
+
+    /// A missing partition, or whatever a function (a trigger) raised: of another row it may not be true.
+    pub(super) fn depends_on_the_row(&self) -> bool {
+        self.server_error().is_some_and(|server| server.may_quote || server.sqlstate == "23514")
     }
 
     pub(super) fn outcome(&self) -> Outcome {

@@ -100,7 +100,7 @@ impl Error {
 
     /// Whether one record of a batch is to blame, so that the others can be stored without it.
     pub(crate) fn blames_a_record(&self) -> bool {
-        matches!(self, Self::Driver(error) if error.class() == Class::Record)
+        matches!(self, Self::Driver(error) if error.class() == Class::Record || error.depends_on_the_row())
     }
 
     /// The same error, said of one record of the batch that failed.

@@ -189,7 +189,10 @@ fn check_number(spelled: &str) -> Result<(), Reason> {
     let is_zero = mantissa.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'));
     // A zero with an endless exponent is a number to a double, and an error to PostgreSQL.
     let exponent: Option<i32> = spelled.split(['e', 'E']).nth(1).map_or(Some(0), |text| text.parse().ok());
-    if value.is_infinite() || (value == 0.0 && !is_zero) || exponent.is_none_or(|exponent| exponent.abs() > 1_000) {
+    if value.is_infinite()
+        || (value == 0.0 && !is_zero)
+        || exponent.is_none_or(|exponent| !(-1_000..=1_000).contains(&exponent))
+    {
         return Err(Reason::NotFinite);
     }
     Ok(())

@@ -52,7 +52,15 @@ impl Deref for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(object) = self.object.take() {
-            drop(Object::take(object));
+            let client = Object::take(object);
+            // Else the server goes on with it, on a connection that the pool no longer counts.
+            let cancel = client.cancel_token();
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                let timeout = self.timeout;
+                runtime.spawn(async move {
+                    let _ = tokio::time::timeout(timeout, cancel.cancel_query(tokio_postgres::NoTls)).await;
+                });
+            }
         }
     }
 }

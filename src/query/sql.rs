@@ -153,7 +153,7 @@ pub(super) fn after(
             Order::Desc => "<",
             Order::Asc => ">",
         };
-        let (at, id) = (select.bind(Param::Time(position.occurred_at)), select.bind(Param::Id(position.id)));
+        let (at, id) = (select.bind(Param::time("cursor", position.occurred_at)?), select.bind(Param::Id(position.id)));
         select.push(format_args!(" AND (occurred_at, id) {operator} ({at}, {id})"));
     }
     select.order(filters.order);

@@ -8,6 +8,7 @@ mod worker;
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -27,8 +28,18 @@ use crate::{
 
 const WHAT: &str = "the scope";
 
+/// How much later than the writer itself a close gives up.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// What a waiting sync emit is told: whether the record was a duplicate, or why it was not stored.
-pub(crate) type Answer = Result<bool, Error>;
+pub(crate) type Answer = Result<bool, Box<Unstored>>;
+
+/// A record that was not, or perhaps not, stored, and why. It goes to the waiting emit whole: should that be dropped
+/// before it has read the answer, it reports the record in the writer's place.
+pub(crate) struct Unstored {
+    pub(crate) error: Error,
+    pub(crate) record: Record,
+}
 
 /// What became of the records that `flush` or `close` waited for.
 ///
@@ -73,6 +84,7 @@ pub(crate) type StrongQueue = Arc<Shared>;
 pub(crate) struct Shared {
     limits: Limits,
     state: Mutex<State>,
+    runtime: Handle,
     /// One permit a record, from before it is accepted until it is finished.
     slots: Semaphore,
     /// One permit a byte, likewise.
@@ -143,6 +155,7 @@ impl Queue {
             bytes: Semaphore::new(limits.bytes),
             limits,
             state: Mutex::default(),
+            runtime: runtime.clone(),
             wake: Notify::new(),
             progress: watch::Sender::default(),
             closing: watch::Sender::default(),
@@ -245,7 +258,7 @@ impl Shared {
         self.wake.notify_one();
         let finished = progress.wait_for(|now| now.finished() >= target || now.ended);
         // The sender lives in `self`: only the time can run out.
-        let _ = tokio::time::timeout(self.limits.close_timeout, finished).await;
+        let _ = self.within(self.limits.close_timeout, finished).await;
         let now = *self.progress.borrow();
         Drained {
             stored: now.stored - before.stored,
@@ -272,15 +285,30 @@ impl Shared {
     pub(crate) async fn ended(&self) -> Drained {
         let mut progress = self.progress.subscribe();
         // The sender lives in `self`, so that this ends only by the writer's end.
-        let _ = progress.wait_for(|now| now.ended).await;
-        let before = self.state().closed.unwrap_or_default();
+        // The writer keeps the deadline itself, unless its runtime does not run.
+        let _ = self.within(self.limits.close_timeout + GRACE, progress.wait_for(|now| now.ended)).await;
+        let (before, accepted) = {
+            let state = self.state();
+            (state.closed.unwrap_or_default(), state.accepted)
+        };
         let now = *self.progress.borrow();
-        Drained { stored: now.stored - before.stored, failed: now.failed - before.failed, left: now.left }
+        Drained {
+            stored: now.stored - before.stored,
+            failed: now.failed - before.failed,
+            left: accepted - now.stored - now.failed,
+        }
+    }
+
+    /// A wait that needs no runtime of the caller's.
+    fn within<F: Future>(&self, longest: Duration, future: F) -> tokio::time::Timeout<F> {
+        let _entered = Handle::try_current().is_err().then(|| self.runtime.enter());
+        tokio::time::timeout(longest, future)
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let accepted = self.state().accepted;
+        // In this order: what is finished was accepted before.
         let now = *self.progress.borrow();
+        let accepted = self.state().accepted;
         Stats {
             accepted,
             stored: now.stored,
@@ -299,6 +327,13 @@ impl Shared {
             Err(_) => return,
         };
         tokio::time::sleep_until(began + self.limits.close_timeout).await;
+    }
+
+    /// Tells `on_error`.
+    pub(crate) fn report(&self, error: &Error, record: &Record) {
+        if catch_unwind(AssertUnwindSafe(|| (self.limits.on_error)(error, record))).is_err() {
+            tracing::error!(id = %record.id(), "`on_error` panicked");
+        }
     }
 
     fn full(&self) -> QueueFullError {

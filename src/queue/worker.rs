@@ -1,15 +1,10 @@
 //! The writer: takes a batch, stores it, answers whoever waits, and ends when the queue is closed and empty.
 
-use std::{
-    ops::Range,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    sync::Arc,
-};
+use std::{ops::Range, pin::pin, sync::Arc};
 
 use tokio::sync::oneshot;
 
-use super::{Answer, Progress, Shared};
+use super::{Answer, Progress, Shared, Unstored};
 use crate::{
     error::{ClosedError, Error, Outcome},
     record::Record,
@@ -25,7 +20,7 @@ pub(super) struct Shift {
     records: Vec<Record>,
     waiters: Vec<Option<oneshot::Sender<Answer>>>,
     finished: usize,
-    weight: usize,
+    weights: Vec<u32>,
     /// The batch was given to the store, whose answer is not there.
     in_flight: bool,
 }
@@ -54,7 +49,7 @@ pub(super) async fn run(mut shift: Shift, store: Arc<dyn Store>, table: TableNam
 
 impl Shift {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, records: Vec::new(), waiters: Vec::new(), finished: 0, weight: 0, in_flight: false }
+        Self { shared, records: Vec::new(), waiters: Vec::new(), finished: 0, weights: Vec::new(), in_flight: false }
     }
 
     /// Takes the next batch. `false`: the queue is closed and empty.
@@ -76,7 +71,7 @@ impl Shift {
         let mut state = self.shared.state();
         let count = state.waiting.len().min(self.shared.limits.batch_size);
         for item in state.waiting.drain(..count) {
-            self.weight += item.weight as usize;
+            self.weights.push(item.weight);
             self.records.push(item.record);
             self.waiters.push(item.waiter);
         }
@@ -126,8 +121,7 @@ impl Shift {
         self.in_flight = false;
         self.finished = 0;
         self.waiters.clear();
-        self.shared.slots.add_permits(self.records.len());
-        self.shared.bytes.add_permits(std::mem::take(&mut self.weight));
+        self.weights.clear();
         self.records.clear();
     }
 
@@ -136,13 +130,17 @@ impl Shift {
     fn others_may_pass(&self, part: &Range<usize>, error: &Error) -> bool {
         let records = &self.records[part.clone()];
         let own_ids = records.iter().filter(|record| record.own_id()).count();
-        error.blames_a_record() || (error.sqlstate() == Some("42501") && (1..records.len()).contains(&own_ids))
+        error.blames_a_record()
+            || (matches!(error.sqlstate(), Some("42501" | "42P10")) && (1..records.len()).contains(&own_ids))
     }
 
     /// Tells everyone what became of a part; parts come in order.
     fn answer(&mut self, part: Range<usize>, answer: Result<Vec<usize>, Error>) {
         let count = part.len() as u64;
         self.finished = part.end;
+        // Before the waiters are told, so that whoever was told finds his own place free.
+        self.shared.slots.add_permits(part.len());
+        self.shared.bytes.add_permits(self.weights[part.clone()].iter().map(|weight| *weight as usize).sum());
         match answer {
             Ok(duplicates) => {
                 // Before the waiters are told, so that whoever was told sees himself counted.
@@ -202,10 +200,10 @@ fn report(
 ) {
     let error = error(record.id());
     let unheard = match waiter {
-        Some(waiter) => waiter.send(Err(error.clone())).is_err(),
+        Some(waiter) => waiter.send(Err(Box::new(Unstored { error: error.clone(), record: record.clone() }))).is_err(),
         None => true,
     };
-    if unheard && catch_unwind(AssertUnwindSafe(|| (shared.limits.on_error)(&error, record))).is_err() {
-        tracing::error!(id = %record.id(), "`on_error` panicked");
+    if unheard {
+        shared.report(&error, record);
     }
 }

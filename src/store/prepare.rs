@@ -16,19 +16,31 @@ const ADVISORY_LOCK: i64 = i64::from_be_bytes(*b"tracevlt");
 pub(crate) async fn prepare(connections: &Connections, tables: &[TableName], ensure: bool) -> Result<(), Error> {
     for table in tables {
         let task = Task::Prepare(table);
-        if ensure {
+        let mut found = look(connections, table).await?;
+        // Not where it is of this version already: the script takes locks that every reader and writer would wait for.
+        if ensure && found.as_deref().and_then(version).is_none_or(|version| version < schema::VERSION) {
             let lease = connections.lease(task).await?;
             let answer = lease.within(create(&lease, table)).await;
             lease.settle(task, answer)?;
+            found = look(connections, table).await?;
         }
-        let lease = connections.lease(task).await?;
-        let answer = lease.within(comment(&lease, table)).await;
-        match lease.settle(task, answer)? {
+        match found {
             None => return Err(task.unprepared(format!("the table does not exist; {}", create_table(table)))),
             Some(comment) => check_version(task, table, &comment)?,
         }
     }
     Ok(())
+}
+
+async fn look(connections: &Connections, table: &TableName) -> Result<Option<String>, Error> {
+    let task = Task::Prepare(table);
+    let lease = connections.lease(task).await?;
+    let answer = lease.within(comment(&lease, table)).await;
+    lease.settle(task, answer)
+}
+
+fn version(comment: &str) -> Option<u32> {
+    comment.strip_prefix(schema::COMMENT)?.trim().parse().ok()
 }
 
 async fn create(lease: &Lease, table: &TableName) -> Result<(), tokio_postgres::Error> {
