@@ -8,7 +8,7 @@ use crate::{
     config::Settings,
     error::{ClosedError, Error},
     lifecycle::Lifecycle,
-    queue::{Drained, Queue, StrongQueue, WeakQueue},
+    queue::{Drained, Queue, Stats, StrongQueue, Totals, WeakQueue},
     store::Store,
 };
 
@@ -19,6 +19,8 @@ pub(crate) struct Context {
     runtime: Handle,
     pub(crate) lifecycle: Lifecycle,
     queues: Mutex<Queues>,
+    /// The numbers of the queues that are gone.
+    gone: Totals,
 }
 
 /// The queues whose writers still run, those of dropped scopes included.
@@ -31,14 +33,14 @@ enum Queues {
 impl Context {
     pub(crate) fn new(store: Arc<dyn Store>, runtime: Handle) -> Self {
         let queues = Mutex::new(Queues::Open(Vec::new()));
-        Self { store, runtime, lifecycle: Lifecycle::new("the root"), queues }
+        Self { store, runtime, lifecycle: Lifecycle::new("the root"), queues, gone: Totals::default() }
     }
 
     /// A queue for a new scope, to be closed with the root.
     pub(crate) fn start_queue(&self, settings: &Settings) -> Result<Queue, Error> {
         let mut queues = self.queues();
         let Queues::Open(live) = &mut *queues else { return Err(ClosedError::new("the root").into()) };
-        let queue = Queue::start(settings, Arc::clone(&self.store), &self.runtime);
+        let queue = Queue::start(settings, Arc::clone(&self.store), &self.runtime, self.gone.clone());
         live.retain(|queue| queue.strong_count() > 0);
         live.push(queue.weak());
         Ok(queue)
@@ -69,9 +71,15 @@ impl Context {
         sum
     }
 
-    /// The queues that are open, or still being emptied.
-    pub(crate) fn live_queues(&self) -> Vec<StrongQueue> {
-        self.queues().alive()
+    /// The sum over every queue that there was.
+    pub(crate) fn stats(&self) -> Stats {
+        // Held while the gone ones are read, so that none is counted twice.
+        let alive = self.queues().alive();
+        let mut sum = self.gone.get();
+        for queue in &alive {
+            sum += queue.stats();
+        }
+        sum
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {

@@ -57,6 +57,7 @@ mod error;
 mod event;
 mod lifecycle;
 mod mask;
+mod object;
 mod payload;
 mod pool;
 pub mod query;
@@ -70,6 +71,7 @@ mod store;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tuple;
 
 pub use deadpool_postgres;
 pub use regex;
@@ -82,7 +84,7 @@ pub use self::{
     correlation::{random_correlation_id, read_correlation_id_header, resolve_correlation_id},
     emit::{Emit, EmitIn},
     error::{ClosedError, ConfigError, DriverError, Error, Outcome, QueueFullError, ServerError, ValidationError},
-    event::{Actor, DiffEvent, Event, Mode, Target},
+    event::{DiffEvent, Event, Mode},
     queue::{Drained, Stats},
     receipt::{Durability, Receipt},
     record::Record,

@@ -1,10 +1,8 @@
 //! A record: an event that was checked, masked and completed. Its only constructor is here, and storage accepts
 //! nothing else.
 //!
-//! A record is kept as the row it becomes: one buffer with its thirteen fields in the form of PostgreSQL's binary COPY
-//! (<https://www.postgresql.org/docs/current/sql-copy.html>, "Tuples"): a 16-bit count of fields, then for each its
-//! length in bytes as a 32-bit integer (-1: NULL) and the bytes. So an event costs one allocation for all of its text,
-//! and storing it costs no further encoding.
+//! A record is kept as the row it becomes, a [`Tuple`]: so an event costs one allocation for all of its text, and storing
+//! it costs no further encoding.
 
 use std::fmt;
 
@@ -18,7 +16,8 @@ use crate::{
     correlation,
     error::ValidationError,
     event::{Event, Mode},
-    payload::{Payload, Rules},
+    payload::Rules,
+    tuple::Tuple,
 };
 
 /// The columns that a record fills, in the order of its fields.
@@ -42,10 +41,6 @@ pub(crate) const COLUMNS: [&str; 13] = [
 const EPOCH: OffsetDateTime = time::macros::datetime!(2000-01-01 00:00 UTC);
 /// The microseconds that a timestamp can hold: 4714-11-24 BC to 294276 AD.
 const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
-/// The byte that opens the binary form of jsonb.
-const JSONB_VERSION: u8 = 1;
-/// What most records fit into, so that the buffer is allocated once.
-const USUAL_SIZE: usize = 1_024;
 
 /// An event on its way to the table: checked, masked, and complete but for `created_at`.
 ///
@@ -54,7 +49,7 @@ const USUAL_SIZE: usize = 1_024;
 #[derive(Clone)]
 #[doc(alias = "PersistedRecord")]
 pub struct Record {
-    tuple: Vec<u8>,
+    tuple: Tuple,
     id: Uuid,
     occurred_at: OffsetDateTime,
     mode: Mode,
@@ -74,9 +69,9 @@ impl Record {
         tuple.bytes(id.as_bytes());
         tuple.text(event_name(&head.event)?);
         let actor = head.actor.as_ref().map(|actor| (&*actor.id, &*actor.kind));
-        tuple.party(actor, ["actor.id", "actor.type"])?;
+        party(&mut tuple, actor, ["actor.id", "actor.type"])?;
         let target = head.target.as_ref().map(|target| (&*target.id, &*target.kind));
-        tuple.party(target, ["target.id", "target.type"])?;
+        party(&mut tuple, target, ["target.id", "target.type"])?;
         let rules = Rules { mask: &settings.mask, limit: settings.max_payload_bytes };
         tuple.json("data", data.as_deref(), rules)?;
         tuple.json("meta", meta.as_deref(), rules)?;
@@ -85,7 +80,7 @@ impl Record {
         tuple.optional(optional_id("correlationId", head.correlation_id.as_deref())?);
         tuple.optional(optional_id("requestId", head.request_id.as_deref())?);
         tuple.optional(settings.environment.as_deref());
-        Ok(Self { tuple: tuple.0, id, occurred_at, mode, own_id: head.id.is_some() })
+        Ok(Self { tuple, id, occurred_at, mode, own_id: head.id.is_some() })
     }
 
     /// The primary key.
@@ -95,37 +90,37 @@ impl Record {
 
     /// What happened.
     pub fn event(&self) -> &str {
-        self.text(1).unwrap_or_default()
+        self.tuple.text_of(1).unwrap_or_default()
     }
 
     /// Who did it: the id.
     pub fn actor_id(&self) -> Option<&str> {
-        self.text(2)
+        self.tuple.text_of(2)
     }
 
     /// Who did it: the type.
     pub fn actor_type(&self) -> Option<&str> {
-        self.text(3)
+        self.tuple.text_of(3)
     }
 
     /// To what: the id.
     pub fn target_id(&self) -> Option<&str> {
-        self.text(4)
+        self.tuple.text_of(4)
     }
 
     /// To what: the type.
     pub fn target_type(&self) -> Option<&str> {
-        self.text(5)
+        self.tuple.text_of(5)
     }
 
     /// The payload as JSON text, masked.
     pub fn data(&self) -> Option<&str> {
-        self.json_text(6)
+        self.tuple.json_of(6)
     }
 
     /// The circumstances as JSON text, masked.
     pub fn meta(&self) -> Option<&str> {
-        self.json_text(7)
+        self.tuple.json_of(7)
     }
 
     /// Whether the emit waits for the commit.
@@ -140,17 +135,17 @@ impl Record {
 
     /// What ties it to others.
     pub fn correlation_id(&self) -> Option<&str> {
-        self.text(10)
+        self.tuple.text_of(10)
     }
 
     /// The request that caused it.
     pub fn request_id(&self) -> Option<&str> {
-        self.text(11)
+        self.tuple.text_of(11)
     }
 
     /// The scope's environment.
     pub fn environment(&self) -> Option<&str> {
-        self.text(12)
+        self.tuple.text_of(12)
     }
 
     /// Whether the caller chose the id, so that it may be in the table already.
@@ -163,29 +158,9 @@ impl Record {
         self.tuple.capacity() + size_of::<Self>()
     }
 
-    fn json_text(&self, index: usize) -> Option<&str> {
-        self.text(index)?.get(1..)
-    }
-
-    fn text(&self, index: usize) -> Option<&str> {
-        // The buffer was made of `str`s by the constructor.
-        self.field(index).and_then(|bytes| std::str::from_utf8(bytes).ok())
-    }
-
     /// The bytes of a field in PostgreSQL's binary form; `None` is NULL.
     pub(crate) fn field(&self, index: usize) -> Option<&[u8]> {
-        let mut rest = self.tuple.get(2..)?;
-        let mut left = index;
-        loop {
-            let (length, after) = rest.split_first_chunk::<4>()?;
-            let length = i32::from_be_bytes(*length);
-            let field = usize::try_from(length).ok().and_then(|length| after.get(..length));
-            if left == 0 {
-                return field;
-            }
-            left -= 1;
-            rest = &after[field.map_or(0, <[u8]>::len)..];
-        }
+        self.tuple.field(index)
     }
 }
 
@@ -230,63 +205,17 @@ impl Serialize for Record {
     }
 }
 
-/// The buffer while it is being filled.
-struct Tuple(Vec<u8>);
-
-impl Tuple {
-    fn new() -> Self {
-        let mut buffer = Vec::with_capacity(USUAL_SIZE);
-        buffer.extend_from_slice(&[0, 13]);
-        Self(buffer)
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        // Fields are bounded far below 2 GiB by the limits that were checked.
-        let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
-        self.0.extend_from_slice(&length.to_be_bytes());
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
-    }
-
-    fn optional(&mut self, text: Option<&str>) {
-        match text {
-            Some(text) => self.text(text),
-            None => self.0.extend_from_slice(&(-1_i32).to_be_bytes()),
+/// An actor or a target: both of its parts, or neither.
+fn party(tuple: &mut Tuple, party: Option<(&str, &str)>, paths: [&'static str; 2]) -> Result<(), ValidationError> {
+    if let Some((id, kind)) = party {
+        for (path, text) in [(paths[0], id), (paths[1], kind)] {
+            check_text(path, text, correlation::LONGEST)?;
+            check_not_blank(path, text)?;
         }
     }
-
-    fn party(&mut self, party: Option<(&str, &str)>, paths: [&'static str; 2]) -> Result<(), ValidationError> {
-        if let Some((id, kind)) = party {
-            for (path, text) in [(paths[0], id), (paths[1], kind)] {
-                check_text(path, text, correlation::LONGEST)?;
-                check_not_blank(path, text)?;
-            }
-        }
-        self.optional(party.map(|(id, _)| id));
-        self.optional(party.map(|(_, kind)| kind));
-        Ok(())
-    }
-
-    fn json(
-        &mut self,
-        column: &'static str,
-        payload: Option<&dyn Payload>,
-        rules: Rules<'_>,
-    ) -> Result<(), ValidationError> {
-        let Some(payload) = payload else {
-            self.optional(None);
-            return Ok(());
-        };
-        let length_at = self.0.len();
-        self.0.extend_from_slice(&[0, 0, 0, 0, JSONB_VERSION]);
-        payload.write(&mut self.0, rules).map_err(|fault| fault.in_column(column))?;
-        let length = i32::try_from(self.0.len() - length_at - 4).unwrap_or(i32::MAX);
-        self.0[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
-        Ok(())
-    }
+    tuple.optional(party.map(|(id, _)| id));
+    tuple.optional(party.map(|(_, kind)| kind));
+    Ok(())
 }
 
 fn event_name(name: &str) -> Result<&str, ValidationError> {

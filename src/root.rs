@@ -7,7 +7,7 @@ use tokio::{runtime::Handle, time::Instant};
 use tokio_postgres::Transaction;
 
 use crate::{
-    config::{Config, ScopeOverrides, Settings},
+    config::{Config, Resolved, ScopeOverrides},
     context::Context,
     emit::{Emit, EmitIn},
     error::{ConfigError, Error},
@@ -63,6 +63,9 @@ struct Shared {
     context: Arc<Context>,
     /// `None`: an in-memory store, for tests.
     connections: Option<Both>,
+    /// Of the root and of the named scopes, each once.
+    tables: Vec<TableName>,
+    ensure_schema: bool,
     close_timeout: Duration,
 }
 
@@ -74,7 +77,7 @@ struct Both {
 
 impl Tracevault {
     /// Opens one connection and checks that every table is there, creating what is missing if
-    /// [`ensure_schema`](Config::ensure_schema) says so.
+    /// [`ensure_schema`](Config::ensure_schema) says so: [`new`](Self::new), then [`prepare`](Self::prepare).
     ///
     /// # Errors
     /// `Config` when a setting cannot be used, or outside of a tokio runtime; `Driver` when the database cannot be
@@ -83,21 +86,13 @@ impl Tracevault {
     /// # Cancel safety
     /// Dropping it closes what was opened.
     pub async fn connect(config: Config) -> Result<Self, Error> {
-        let resolved = config.clone().resolve()?;
         let audit = Self::new(config)?;
-        let mut tables: Vec<TableName> = Vec::new();
-        for settings in std::iter::once(&resolved.root).chain(resolved.scopes.values()) {
-            if !tables.contains(&settings.table) {
-                tables.push(settings.table.clone());
-            }
-        }
-        if let Some(connections) = &audit.0.connections {
-            crate::store::prepare(&connections.write, &tables, resolved.ensure_schema).await?;
-        }
+        audit.prepare().await?;
         Ok(audit)
     }
 
-    /// Opens nothing yet: a service can start while its database is away. The first emit connects.
+    /// Opens nothing yet: a service can start while its database is away. The first emit connects; tables are checked,
+    /// and created if `ensure_schema` says so, only by [`prepare`](Self::prepare).
     ///
     /// # Errors
     /// `Config` when a setting cannot be used, or outside of a tokio runtime.
@@ -112,39 +107,95 @@ impl Tracevault {
             None => write.clone(),
         };
         let store = Arc::new(PgStore::new(write.clone()));
-        Self::wire(store, Some(Both { write, read }), resolved.root, Names::new(resolved.scopes))
+        Self::wire(store, Some(Both { write, read }), resolved)
     }
 
     /// Borrows the caller's own pools, and leaves them open on close. Reading uses the first unless a second is given.
-    /// The configuration needs no connection string, and its `pool_size` is not used; nothing is opened yet.
+    /// Its configuration names no connection string, and its `pool_size` is not used; nothing is opened yet, and tables
+    /// are checked by [`prepare`](Self::prepare) only.
+    ///
+    /// ```
+    /// # #[path = "../tests/support/mod.rs"] mod support;
+    /// use deadpool_postgres::{Manager, Pool};
+    /// use tracevault::{Config, Tracevault, deadpool_postgres, tokio_postgres::NoTls};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = support::database(support::Purpose::Tests)?;
+    /// # let url = database.url();
+    /// let pool = Pool::builder(Manager::new(url.parse()?, NoTls)).max_size(4).build()?;
+    /// let config = Config::default().table_name("doc_pools").ensure_schema(true);
+    /// let audit = Tracevault::with_pools(pool.clone(), None, config)?;
+    /// audit.prepare().await?;
+    /// audit.emit("order.paid").await?;
+    /// audit.close().await?;
+    /// assert!(!pool.is_closed());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Config` when a setting cannot be used, or outside of a tokio runtime.
     pub fn with_pools(write: Pool, read: Option<Pool>, config: Config) -> Result<Self, Error> {
         let resolved = config.resolve()?;
+        if resolved.connection_string.is_some() || resolved.read_connection_string.is_some() {
+            let reason = "is not used with pools of your own: start from `Config::default()`";
+            return Err(ConfigError::new("connection_string", reason).into());
+        }
         let read = Connections::borrowed(read.unwrap_or_else(|| write.clone()), resolved.pool);
         let write = Connections::borrowed(write, resolved.pool);
         let store = Arc::new(PgStore::new(write.clone()));
-        Self::wire(store, Some(Both { write, read }), resolved.root, Names::new(resolved.scopes))
+        Self::wire(store, Some(Both { write, read }), resolved)
+    }
+
+    /// Checks that the tables of the root and of the named scopes are there and of this version, creating what is missing
+    /// if `ensure_schema` says so. [`connect`](Self::connect) has done it.
+    ///
+    /// # Errors
+    /// `Driver` when the database cannot be reached, or a table is missing or of another version; `Closed`.
+    ///
+    /// # Cancel safety
+    /// Dropping it leaves every table whole: each is made by one transaction.
+    pub async fn prepare(&self) -> Result<(), Error> {
+        let _pass = self.0.context.lifecycle.enter()?;
+        match &self.0.connections {
+            Some(Both { write, .. }) => crate::store::prepare(write, &self.0.tables, self.0.ensure_schema).await,
+            None => Ok(()),
+        }
     }
 
     /// On a store of ours that is not PostgreSQL.
     #[cfg(feature = "testing")]
     pub(crate) fn with_store(store: Arc<dyn Store>, config: Config) -> Result<Self, Error> {
-        let resolved = config.resolve()?;
-        Self::wire(store, None, resolved.root, Names::new(resolved.scopes))
+        Self::wire(store, None, config.resolve()?)
     }
 
-    fn wire(store: Arc<dyn Store>, connections: Option<Both>, settings: Settings, names: Names) -> Result<Self, Error> {
+    fn wire(store: Arc<dyn Store>, connections: Option<Both>, resolved: Resolved) -> Result<Self, Error> {
         let runtime = Handle::try_current().map_err(|_| {
             ConfigError::new("runtime", "is missing: call this inside a tokio runtime, which the writers will live on")
         })?;
-        let names = Arc::new(names);
+        let Resolved { root: settings, scopes, ensure_schema, .. } = resolved;
+        let mut tables: Vec<TableName> = Vec::new();
+        for table in std::iter::once(&settings).chain(scopes.values()).map(|settings| &settings.table) {
+            if !tables.contains(table) {
+                tables.push(table.clone());
+            }
+        }
+        let names = Arc::new(Names::new(scopes));
         let context = Arc::new(Context::new(store, runtime));
         let close_timeout = settings.close_timeout;
         let scope = Scope::new(&context, &names, settings)?;
         let held = names.iter().map(|name| Scope::named(&context, &names, name)).collect::<Result<_, _>>()?;
-        Ok(Self(Arc::new(Shared { scope, _held: held, names, context, connections, close_timeout })))
+        Ok(Self(Arc::new(Shared {
+            scope,
+            _held: held,
+            names,
+            context,
+            connections,
+            tables,
+            ensure_schema,
+            close_timeout,
+        })))
     }
 
     /// Stores or queues an event on the root's table; see [`Scope::emit`].
@@ -240,18 +291,9 @@ impl Tracevault {
         self.0.scope.healthcheck().await
     }
 
-    /// The sum of the numbers of the root and of every scope that is alive.
+    /// The sum of the numbers of the root and of every scope, those that are gone included.
     pub fn stats(&self) -> Stats {
-        let mut sum = Stats::default();
-        for queue in self.0.context.live_queues() {
-            let one = queue.stats();
-            sum.accepted += one.accepted;
-            sum.stored += one.stored;
-            sum.failed += one.failed;
-            sum.queued += one.queued;
-            sum.queued_bytes += one.queued_bytes;
-        }
-        sum
+        self.0.context.stats()
     }
 
     /// The table that the root writes to.

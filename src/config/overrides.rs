@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use regex::Regex;
 use serde::Deserialize;
 
-use super::{OnError, scope_setters, wire};
-use crate::{error::Error, event::Mode, record::Record};
+use super::{OnError, setters::scope_setters, wire};
+use crate::{error::Error, event::Mode, object, record::Record};
 
 /// The settings that a scope replaces; all others are inherited. Lists are replaced, never merged.
 ///
@@ -23,30 +23,31 @@ use crate::{error::Error, event::Mode, record::Record};
 /// assert!(error.to_string().contains("a scope shares its root's connections"));
 /// ```
 #[derive(Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(remote = "Self", default, deny_unknown_fields, rename_all = "camelCase")]
 #[doc(alias = "TracevaultScopeOverrides")]
 pub struct ScopeOverrides {
     /// Known only so that it can be refused in words.
     pub(super) driver: wire::NotOverridable,
     #[serde(alias = "connection_string")]
     pub(super) connection_string: wire::NotOverridable,
-    #[serde(alias = "table_name")]
+    #[serde(alias = "table_name", deserialize_with = "object::quietly")]
     pub(super) table_name: Option<String>,
+    #[serde(deserialize_with = "object::quietly")]
     pub(super) schema: Option<String>,
-    #[serde(alias = "default_mode")]
+    #[serde(alias = "default_mode", deserialize_with = "object::quietly")]
     pub(super) default_mode: Option<Mode>,
     #[expect(clippy::option_option, reason = "inherited, cleared, or set: three things that a file can say")]
     #[serde(deserialize_with = "wire::given")]
     pub(super) environment: Option<Option<String>>,
-    #[serde(alias = "mask_fields")]
+    #[serde(alias = "mask_fields", deserialize_with = "object::quietly")]
     pub(super) mask_fields: Option<Vec<String>>,
-    #[serde(alias = "mask_value")]
+    #[serde(alias = "mask_value", deserialize_with = "object::quietly")]
     pub(super) mask_value: Option<String>,
     #[serde(alias = "mask_patterns", deserialize_with = "wire::patterns")]
     pub(super) mask_patterns: Option<Vec<Regex>>,
     #[serde(skip)]
     pub(super) on_error: Option<OnError>,
-    #[serde(alias = "async_batch_size")]
+    #[serde(alias = "async_batch_size", deserialize_with = "object::quietly")]
     pub(super) async_batch_size: Option<usize>,
     #[serde(rename = "asyncFlushIntervalMs", alias = "async_flush_interval_ms", deserialize_with = "wire::millis")]
     pub(super) async_flush_interval: Option<Duration>,

@@ -6,7 +6,7 @@ use regex::Regex;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Config, OnError, ScopeOverrides, WhenFull};
+use super::{Config, ScopeOverrides, WhenFull};
 use crate::{
     clock::Clock,
     error::{ConfigError, Error},
@@ -15,6 +15,9 @@ use crate::{
     record::{Record, check_text},
     table::TableName,
 };
+
+/// What is called with a record that an async emit accepted and that could not be stored.
+pub(crate) type OnError = Arc<dyn Fn(&Error, &Record) + Send + Sync>;
 
 /// A whole configuration, checked.
 pub(crate) struct Resolved {
@@ -25,6 +28,9 @@ pub(crate) struct Resolved {
     pub(crate) root: Settings,
     pub(crate) scopes: BTreeMap<String, Settings>,
 }
+
+/// 64 GiB, or what a semaphore counts to on a small machine.
+const MOST_BYTES: usize = if usize::BITS > 32 { 1 << (usize::BITS - 28) } else { usize::MAX >> 3 };
 
 /// The limits on connections.
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +117,7 @@ impl Config {
             batch_size: 500,
             flush_interval: Duration::ZERO,
             queue_capacity: within("queue_capacity", queue_capacity.unwrap_or(10_000), 1, 1 << 24)?,
-            queue_bytes: within("queue_bytes", queue_bytes.unwrap_or(64 << 20), 1, 1 << 36)?,
+            queue_bytes: within("queue_bytes", queue_bytes.unwrap_or(64 << 20), 1, MOST_BYTES)?,
             when_full: when_full.unwrap_or_default(),
             max_payload_bytes: within("max_payload_bytes", max_payload_bytes.unwrap_or(256 << 10), 2, 64 << 20)?,
             close_timeout: positive("close_timeout", close_timeout, 30)?,

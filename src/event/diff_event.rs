@@ -6,7 +6,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Actor, Event, Head, Mode, Target, head_setters};
+use super::{
+    Event, Mode,
+    head::{Head, Party, head_setters},
+};
 use crate::{diff::Change, payload::Payload};
 
 /// Something that changed: [`Event`](super::Event) with a state before and after in place of `data`.
@@ -54,13 +57,6 @@ impl<'a> DiffEvent<'a> {
     #[must_use]
     pub fn after(mut self, after: impl Serialize + Send + Sync + 'a) -> Self {
         self.after = Some(Box::new(after));
-        self
-    }
-
-    /// The circumstances (source, ip, user agent), in your own shape.
-    #[must_use]
-    pub fn meta(mut self, meta: impl Serialize + Send + Sync + 'a) -> Self {
-        self.meta = Some(Box::new(meta));
         self
     }
 }

@@ -1,17 +1,22 @@
 //! Events that come as JSON text. Every field is taken as raw text first, for two reasons: numbers stay as they are
 //! spelled, and no error quotes a value, as serde's own would.
 
-use std::{fmt, marker::PhantomData};
-
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error as _, MapAccess, value::MapAccessDeserializer},
 };
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Actor, DiffEvent, Event, Head, Target};
-use crate::{error::ValidationError, payload::Payload};
+use super::{
+    DiffEvent, Event,
+    head::{Head, Party},
+};
+use crate::{
+    error::ValidationError,
+    object::{self, Object},
+    payload::Payload,
+};
 
 type Raw = Option<Box<RawValue>>;
 
@@ -56,7 +61,7 @@ struct PartyWire {
 impl<'de> Deserialize<'de> for Event<'_> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let EventWire { event, id, actor, target, data, meta, correlation_id, request_id, occurred_at, mode } =
-            deserializer.deserialize_any(ObjectOnly::<EventWire>::new("an event must be a JSON object"))?;
+            object::read(deserializer)?;
         let parts = Parts { event, id, actor, target, correlation_id, request_id, occurred_at, mode };
         Ok(Self { head: parts.head().map_err(D::Error::custom)?, data: boxed(data), meta: boxed(meta) })
     }
@@ -76,60 +81,34 @@ impl<'de> Deserialize<'de> for DiffEvent<'_> {
             request_id,
             occurred_at,
             mode,
-        } = deserializer.deserialize_any(ObjectOnly::<DiffEventWire>::new("an event must be a JSON object"))?;
+        } = object::read(deserializer)?;
         let parts = Parts { event, id, actor, target, correlation_id, request_id, occurred_at, mode };
         let head = parts.head().map_err(D::Error::custom)?;
         Ok(Self { head, before: boxed(Some(before)), after: boxed(Some(after)), meta: boxed(meta) })
     }
 }
 
-/// Reads an object and nothing else. serde's derived form would also take an array, by position, and `serde_json` quotes
-/// text that stands where a map was asked for; asked for anything, it leaves the refusal to this.
-struct ObjectOnly<T> {
-    /// What is said of everything else.
-    rule: &'static str,
-    object: PhantomData<T>,
-}
+impl<'de> Object<'de> for EventWire {
+    const RULE: &'static str = "an event must be a JSON object";
 
-impl<T> ObjectOnly<T> {
-    fn new(rule: &'static str) -> Self {
-        Self { rule, object: PhantomData }
-    }
-
-    fn refuse<E: Error>(self) -> Result<T, E> {
-        Err(E::custom(self.rule))
+    fn read<A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
+        Self::deserialize(MapAccessDeserializer::new(members))
     }
 }
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectOnly<T> {
-    type Value = T;
+impl<'de> Object<'de> for DiffEventWire {
+    const RULE: &'static str = EventWire::RULE;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.rule)
+    fn read<A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
+        Self::deserialize(MapAccessDeserializer::new(members))
     }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<T, A::Error> {
-        self.refuse()
-    }
-    fn visit_str<E: Error>(self, _: &str) -> Result<T, E> {
-        self.refuse()
-    }
-    fn visit_i64<E: Error>(self, _: i64) -> Result<T, E> {
-        self.refuse()
-    }
-    fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
-        self.refuse()
-    }
-    fn visit_f64<E: Error>(self, _: f64) -> Result<T, E> {
-        self.refuse()
-    }
-    fn visit_bool<E: Error>(self, _: bool) -> Result<T, E> {
-        self.refuse()
-    }
-    fn visit_unit<E: Error>(self) -> Result<T, E> {
-        self.refuse()
+}
+
+impl<'de> Object<'de> for PartyWire {
+    const RULE: &'static str = "must be an object of exactly two members, `id` and `type`, both of them text";
+
+    fn read<A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
+        Self::deserialize(MapAccessDeserializer::new(members))
     }
 }
 
@@ -152,13 +131,11 @@ struct Parts {
 
 impl Parts {
     fn head(self) -> Result<Head<'static>, ValidationError> {
-        let actor = self.actor.map(|raw| party("actor", &raw)).transpose()?;
-        let target = self.target.map(|raw| party("target", &raw)).transpose()?;
         Ok(Head {
             id: typed("id", self.id, "must be a UUID in text")?,
             event: text("event", &self.event)?.into(),
-            actor: actor.map(|(id, kind)| Actor::new(id, kind)),
-            target: target.map(|(id, kind)| Target::new(id, kind)),
+            actor: self.actor.map(|raw| party("actor", &raw)).transpose()?,
+            target: self.target.map(|raw| party("target", &raw)).transpose()?,
             correlation_id: self.correlation_id.map(|raw| text("correlationId", &raw)).transpose()?.map(Into::into),
             request_id: self.request_id.map(|raw| text("requestId", &raw)).transpose()?.map(Into::into),
             occurred_at: self.occurred_at.map(|raw| instant("occurredAt", &raw)).transpose()?,
@@ -167,12 +144,13 @@ impl Parts {
     }
 }
 
-fn party(path: &str, raw: &RawValue) -> Result<(String, String), ValidationError> {
-    let rule = "must be an object of exactly two members, `id` and `type`, both of them text";
-    let object = ObjectOnly::<PartyWire>::new(rule);
-    let party = serde_json::Deserializer::from_str(raw.get()).deserialize_any(object);
-    let party = party.map_err(|_| ValidationError::new(path, rule))?;
-    Ok((text(&format!("{path}.id"), &party.id)?, text(&format!("{path}.type"), &party.r#type)?))
+fn party(path: &str, raw: &RawValue) -> Result<Party<'static>, ValidationError> {
+    let party = object::read::<PartyWire, _>(&mut serde_json::Deserializer::from_str(raw.get()));
+    let party = party.map_err(|_| ValidationError::new(path, PartyWire::RULE))?;
+    Ok(Party {
+        id: text(&format!("{path}.id"), &party.id)?.into(),
+        kind: text(&format!("{path}.type"), &party.r#type)?.into(),
+    })
 }
 
 fn text(path: &str, raw: &RawValue) -> Result<String, ValidationError> {

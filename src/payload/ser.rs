@@ -58,13 +58,17 @@ impl Compound<'_, '_> {
         let index = self.count;
         self.count += 1;
         let written = value.serialize(&mut *self.walk);
-        written.map_err(|fault| self.in_variant(fault.0.at_index(index)).into())
+        written.map_err(|fault| {
+            self.walk.spoil();
+            self.in_variant(fault.0.at_index(index)).into()
+        })
     }
 
     fn map_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), SerFault> {
         self.walk.separate(self.count == 0)?;
         self.count += 1;
-        self.key = Some(key.serialize(KeyWriter(self.walk))?);
+        let written = key.serialize(KeyWriter(self.walk));
+        self.key = Some(written.inspect_err(|_| self.walk.spoil())?);
         Ok(())
     }
 
@@ -75,7 +79,10 @@ impl Compound<'_, '_> {
             return Ok(self.walk.hidden()?);
         }
         let written = value.serialize(&mut *self.walk);
-        written.map_err(|fault| self.in_variant(fault.0.under_key(self.walk.written(key.at))).into())
+        written.map_err(|fault| {
+            self.walk.spoil();
+            self.in_variant(fault.0.under_key(self.walk.written(key.at))).into()
+        })
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), SerFault> {

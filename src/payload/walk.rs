@@ -27,16 +27,26 @@ pub(crate) struct Walk<'w> {
     start: usize,
     depth: usize,
     rules: Rules<'w>,
+    /// A part could not be written: what stands there is no JSON, whatever the value's own code makes of the error.
+    broken: bool,
 }
 
 impl<'w> Walk<'w> {
     pub(crate) fn new(out: &'w mut Vec<u8>, rules: Rules<'w>) -> Self {
         let start = out.len();
-        Self { out, start, depth: 0, rules }
+        Self { out, start, depth: 0, rules, broken: false }
+    }
+
+    /// Says that a part was left half-written.
+    pub(super) fn spoil(&mut self) {
+        self.broken = true;
     }
 
     /// The last check: the top must be an object.
     pub(crate) fn finish(self) -> Result<(), Fault> {
+        if self.broken {
+            return Err(Fault::new(Reason::Refused));
+        }
         if self.out.get(self.start) != Some(&b'{') {
             return Err(Fault::new(Reason::NotAnObject));
         }

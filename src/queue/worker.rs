@@ -4,13 +4,19 @@ use std::{ops::Range, pin::pin, sync::Arc};
 
 use tokio::sync::oneshot;
 
-use super::{Answer, Progress, Shared, Unstored};
+use super::{
+    answer::{Answer, Unstored},
+    shared::{Item, Progress, Shared, WHAT},
+};
 use crate::{
     error::{ClosedError, Error, Outcome},
     record::Record,
     store::Store,
     table::TableName,
 };
+
+/// The most bytes in one statement, unless one record alone is larger: PostgreSQL takes no message over 1 GiB.
+const LARGEST_BATCH: usize = 16 << 20;
 
 /// What the writer has in hand. Dropped with records in it, or while others wait, it reports each of them: so every
 /// accepted record is stored or reported, whether the writer ends by itself, gives up, panics, or dies with its runtime.
@@ -69,8 +75,14 @@ impl Shift {
         }
         self.wait_for_company().await;
         let mut state = self.shared.state();
-        let count = state.waiting.len().min(self.shared.limits.batch_size);
-        for item in state.waiting.drain(..count) {
+        let mut bytes = 0;
+        while self.records.len() < self.shared.limits.batch_size {
+            let fits = |item: &Item| bytes == 0 || bytes + item.weight as usize <= LARGEST_BATCH;
+            if !state.waiting.front().is_some_and(fits) {
+                break;
+            }
+            let Some(item) = state.waiting.pop_front() else { break };
+            bytes += item.weight as usize;
             self.weights.push(item.weight);
             self.records.push(item.record);
             self.waiters.push(item.waiter);
@@ -169,6 +181,8 @@ impl Drop for Shift {
         self.shared.begin_close();
         let waiting = std::mem::take(&mut self.shared.state().waiting);
         let outcome = if self.in_flight { Outcome::Unknown } else { Outcome::Rejected };
+        let weights = self.weights.drain(..).skip(self.finished).chain(waiting.iter().map(|item| item.weight));
+        self.shared.bytes.add_permits(weights.map(|weight| weight as usize).sum());
         let taken = self.records.drain(..).zip(self.waiters.drain(..)).skip(self.finished);
         let mut left = 0;
         for (record, waiter, outcome) in taken
@@ -176,7 +190,7 @@ impl Drop for Shift {
             .chain(waiting.into_iter().map(|item| (item.record, item.waiter, Outcome::Rejected)))
         {
             left += 1;
-            report(&self.shared, &record, waiter, |id| ClosedError::in_flight(super::WHAT, outcome, id).into());
+            report(&self.shared, &record, waiter, |id| ClosedError::in_flight(WHAT, outcome, id).into());
         }
         if left > 0 {
             tracing::error!(

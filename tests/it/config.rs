@@ -3,7 +3,7 @@
 use std::{error::Error as _, time::Duration};
 
 use serde_json::{Value, json};
-use tracevault::{Config, Event, Mode, ScopeOverrides, Tracevault, WhenFull, regex::Regex, testing};
+use tracevault::{Config, Event, Mode, ScopeOverrides, Tracevault, WhenFull, query::Filters, regex::Regex, testing};
 
 use crate::{
     kit::{CANARY, Table, leaks, url},
@@ -200,4 +200,47 @@ async fn no_connection_string_is_ever_shown() {
     assert!(!leaks(format!("{audit:?} {:?}", audit.get_scope("users").unwrap()).as_bytes()));
     assert_clean(&Tracevault::connect(config).await.unwrap_err());
     assert_clean(&audit.query().find_by_id(uuid::Uuid::nil()).await.unwrap_err());
+}
+
+/// A connection string in the wrong place, and a value that is personal, are refused without being quoted.
+#[test]
+fn what_is_read_from_a_file_is_never_quoted() {
+    let refused = |error: serde_json::Error| {
+        assert!(!leaks(error.to_string().as_bytes()), "{}", error.to_string().replace(CANARY, "<THE SECRET>"));
+    };
+    let url = format!("\"postgres://u:{CANARY}@h/db\"");
+    let everywhere = [
+        "driver",
+        "connectionString",
+        "tableName",
+        "maskFields",
+        "maskPatterns",
+        "defaultMode",
+        "environment",
+        "whenFull",
+        "poolSize",
+        "closeTimeoutMs",
+        "ensureSchema",
+        "scopes",
+    ];
+    refused(serde_json::from_str::<Config>(&url).unwrap_err());
+    refused(serde_json::from_str::<Config>(&format!("[{url}]")).unwrap_err());
+    refused(serde_json::from_str::<Config>(&format!(r#"{{ "scopes": {{ "users": {url} }} }}"#)).unwrap_err());
+    refused(serde_json::from_str::<ScopeOverrides>(&url).unwrap_err());
+    refused(serde_json::from_str::<ScopeOverrides>("[]").unwrap_err());
+    refused(serde_json::from_str::<Filters>(&url).unwrap_err());
+    for key in everywhere {
+        for value in [url.clone(), format!("[{{ \"a\": {url} }}]"), format!("{{ \"a\": {url} }}")] {
+            for result in [
+                serde_json::from_str::<Config>(&format!("{{ \"{key}\": {value} }}")).map(drop),
+                serde_json::from_str::<ScopeOverrides>(&format!("{{ \"{key}\": {value} }}")).map(drop),
+                serde_json::from_str::<Filters>(&format!("{{ \"limit\": {value} }}")).map(drop),
+                serde_json::from_str::<Filters>(&format!("{{ \"from\": {value} }}")).map(drop),
+            ] {
+                if let Err(error) = result {
+                    refused(error);
+                }
+            }
+        }
+    }
 }

@@ -25,6 +25,8 @@ const FLOORS: [&[&str]; 4] = [
         "correlation",
         "error",
         "receipt",
+        "object",
+        "tuple",
     ],
     &["pool", "store", "lifecycle"],
     &["queue"],

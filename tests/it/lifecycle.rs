@@ -162,6 +162,28 @@ async fn a_pool_of_our_own_is_closed_with_the_root() {
     table.drop().await;
 }
 
+#[tokio::test]
+async fn a_root_on_borrowed_pools_is_prepared_when_asked() {
+    let table = Table::missing("prepared").await;
+    let pool = || {
+        let manager = deadpool_postgres::Manager::new(url().parse().unwrap(), tokio_postgres::NoTls);
+        deadpool_postgres::Pool::builder(manager).max_size(2).build().unwrap()
+    };
+    let config = || Config::default().table_name(&table.name);
+    let unprepared = Tracevault::with_pools(pool(), None, config()).unwrap();
+    let error = unprepared.prepare().await.unwrap_err();
+    assert!(error.to_string().contains(&format!("tracevault init-sql {}", table.name)), "{error}");
+    let audit = Tracevault::with_pools(pool(), None, config().ensure_schema(true)).unwrap();
+    audit.prepare().await.unwrap();
+    audit.emit("one").await.unwrap();
+    unprepared.prepare().await.unwrap();
+    audit.close().await.unwrap();
+    assert!(audit.prepare().await.unwrap_err().is_closed());
+    let unused = Tracevault::with_pools(pool(), None, Config::new(url())).unwrap_err();
+    assert!(matches!(&unused, tracevault::Error::Config(config) if config.key() == "connection_string"), "{unused}");
+    table.drop().await;
+}
+
 /// 64 tasks emit in every way while the root is closed: what was accepted is stored or reported, to the last record.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_while_everybody_emits_loses_nothing() {
@@ -276,6 +298,26 @@ async fn dropping_the_last_handle_lets_the_writer_finish() {
     while table.count().await < 600 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    table.drop().await;
+}
+
+#[tokio::test]
+async fn the_roots_numbers_outlive_its_scopes() {
+    let table = Table::new("totals").await;
+    let root = table.audit();
+    for _ in 0..3 {
+        let scope = root.scope(ScopeOverrides::new()).unwrap();
+        scope.emit("one").await.unwrap();
+        scope.try_emit("another").unwrap();
+    }
+    root.emit("the root's").await.unwrap();
+    while root.stats().queued > 0 {
+        tokio::task::yield_now().await;
+    }
+    let stats = root.stats();
+    assert_eq!((stats.accepted, stats.stored, stats.failed), (7, 7, 0));
+    root.close().await.unwrap();
+    assert_eq!(root.stats(), stats);
     table.drop().await;
 }
 

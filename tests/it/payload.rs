@@ -324,3 +324,22 @@ async fn integers_at_the_edge_of_64_bits_are_kept() {
     assert!(trial.column::<bool>("(data #>> '{v,5}')::float8 = 2.2250738585072014e-308", id).await);
     trial.end().await;
 }
+
+/// A `Serialize` that goes on after a part of it failed would leave a hole in the text.
+#[tokio::test]
+async fn an_error_that_is_swallowed_is_found_in_the_end() {
+    struct Swallows;
+    impl Serialize for Swallows {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeMap as _;
+            let mut map = serializer.serialize_map(None)?;
+            let _ = map.serialize_entry("a", &f64::NAN);
+            map.serialize_entry("b", &1)?;
+            map.end()
+        }
+    }
+    let trial = Trial::new("swallows").await;
+    let error = trial.audit.emit(Event::new("e").data(Swallows)).await.unwrap_err();
+    assert!(matches!(error, tracevault::Error::Validation(_)), "{error}");
+    trial.end().await;
+}

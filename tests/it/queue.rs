@@ -158,6 +158,21 @@ async fn the_queue_is_bounded_by_bytes_and_a_giant_passes_alone() {
 }
 
 #[tokio::test]
+async fn a_statement_is_bounded_by_bytes_too() {
+    let table = Table::new("batch_bytes").await;
+    let config = table.config().max_payload_bytes(4 << 20).queue_bytes(100 << 20);
+    let audit = Tracevault::new(config).unwrap();
+    let fill = "x".repeat(3 << 20);
+    for n in 0..12 {
+        audit.try_emit(Event::new("large").data(json!({ "n": n, "fill": fill }))).unwrap();
+    }
+    audit.close().await.unwrap();
+    assert_eq!(stored_order(&table).await, (0..12).collect::<Vec<i64>>());
+    assert!(transactions(&table).await >= 3, "at most 16 MiB at once");
+    table.drop().await;
+}
+
+#[tokio::test]
 async fn a_batch_waits_for_company_until_somebody_waits_for_it() {
     let table = Table::new("interval").await;
     let audit = Tracevault::new(table.config().async_flush_interval(LONG).async_batch_size(5)).unwrap();

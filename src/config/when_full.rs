@@ -1,0 +1,15 @@
+//! What an emit does when there is no room.
+
+use serde::Deserialize;
+
+/// What an emit does when its scope's queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// It waits for room.
+    #[default]
+    Wait,
+    /// It fails at once with [`Error::QueueFull`].
+    Reject,
+}
