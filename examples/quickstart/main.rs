@@ -46,7 +46,13 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn tell(database: &Database) -> story::Told {
-    let unreadable = |_| format!("{} has a connection string that the driver does not know", database.origin());
+    let unreadable = |_| {
+        let named = match database.origin() {
+            Origin::Environment(variable) => variable,
+            _ => "the connection string",
+        };
+        format!("{named} is neither a postgres:// URL nor key=value pairs")
+    };
     let mut config: tokio_postgres::Config = database.url().parse().map_err(unreadable)?;
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(Duration::from_secs(5));

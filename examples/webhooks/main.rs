@@ -1,7 +1,7 @@
 //! GitHub's webhooks as audit events, from a file with one `{"event": "github.issues.opened", "payload": {…}}` a line.
 //!
-//! `DATABASE_URL=… cargo run --example webhooks -- FILE.ndjson`; without either, on a fixture and a throwaway database.
-//! Into `audit_logs`, or the table that `TRACEVAULT_TABLE` names. A second run stores nothing twice.
+//! `DATABASE_URL=… cargo run --example webhooks -- FILE.ndjson` stores them in `audit_logs`, or in the table that
+//! `TRACEVAULT_TABLE` names; a second run stores nothing twice. Without FILE: a fixture, and a table that is dropped again.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 #[path = "../common/mod.rs"]
@@ -26,7 +26,7 @@ use crate::{
     report::Report,
 };
 
-/// How many emits are under way at once. They share their commits, so that the file is not one commit a line.
+/// How many emits are under way at once, sharing their commits.
 const AT_ONCE: usize = 500;
 
 #[tokio::main]
@@ -37,8 +37,9 @@ async fn main() -> Shown {
     let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
 
     let sandbox = Sandbox::open()?;
+    let usual = given.as_ref().map_or_else(|| sandbox.table("webhooks"), |_| "audit_logs".to_owned());
     let config = Config::new(sandbox.url())
-        .table_name(env::var("TRACEVAULT_TABLE").unwrap_or_else(|_| "audit_logs".to_owned()))
+        .table_name(env::var("TRACEVAULT_TABLE").unwrap_or(usual))
         .mask_fields(secrets::FIELDS)
         .mask_patterns(secrets::patterns()?)
         .ensure_schema(true);
@@ -62,7 +63,6 @@ async fn main() -> Shown {
     Ok(())
 }
 
-/// Why a line was not stored, or that it is.
 type Answer = Result<Receipt, String>;
 
 /// What becomes of a line. Only the database's own failure ends the run.

@@ -10,6 +10,6 @@ pub enum WhenFull {
     /// It waits for room.
     #[default]
     Wait,
-    /// It fails at once with [`Error::QueueFull`].
+    /// It fails at once with [`Error::QueueFull`](crate::Error::QueueFull).
     Reject,
 }

@@ -3,7 +3,7 @@
 /// What became of the records that `flush` or `close` waited for.
 ///
 /// They count from the call on: what the writer finished before is not among them, and what others emit meanwhile is.
-/// For totals see [`Stats`].
+/// For totals see [`Stats`](crate::Stats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Drained {

@@ -163,7 +163,7 @@ async fn an_id_is_stored_once_through_every_door() {
 }
 
 #[tokio::test]
-async fn a_diff_is_stored_in_the_shape_of_the_seed() {
+async fn a_diff_is_stored_in_its_documented_shape() {
     let table = Table::new("diff_shape").await;
     let audit = Tracevault::new(table.config().mask_fields(["password"])).unwrap();
     let event = DiffEvent::new("product.updated")

@@ -18,7 +18,12 @@ mod secrets;
 /// `cargo test` builds the examples beside the tests.
 fn example() -> PathBuf {
     let deps = env::current_exe().unwrap();
-    deps.parent().and_then(Path::parent).unwrap().join("examples/webhooks")
+    let example = deps.parent().and_then(Path::parent).unwrap().join("examples/webhooks");
+    assert!(
+        example.exists(),
+        "the example is not built: `cargo test` builds it, `cargo test --test it` with `--examples`"
+    );
+    example
 }
 
 /// Runs it into a table of its own, and gives what it said.
