@@ -286,7 +286,10 @@ impl Tracevault {
         Ok(drained)
     }
 
-    /// Whether the root is open and the database answers.
+    /// Whether the root is open and the database answers, within the deadlines.
+    ///
+    /// # Cancel safety
+    /// Dropping it gives up its connection.
     pub async fn healthcheck(&self) -> bool {
         self.0.scope.healthcheck().await
     }

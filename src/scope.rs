@@ -27,6 +27,31 @@ use crate::{
 ///
 /// Every scope has a queue and a writer task of its own; the connections are its root's. Dropping the last handle never
 /// blocks: the writer finishes what was accepted, for up to `close_timeout`, then reports what is left.
+///
+/// ```
+/// # #[path = "../tests/support/mod.rs"] mod support;
+/// use tracevault::{Config, Event, Mode, ScopeOverrides, Tracevault};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let database = support::database(support::Purpose::Tests)?;
+/// # let url = database.url();
+/// let clicks = ScopeOverrides::new().table_name("doc_clicks").default_mode(Mode::Async).no_environment();
+/// let config = Config::new(url).table_name("doc_scope").environment("test").scope("clicks", clicks);
+/// let audit = Tracevault::connect(config.ensure_schema(true)).await?;
+///
+/// let clicks = audit.get_scope("clicks")?; // the same for every caller
+/// clicks.emit(Event::new("button.clicked")).await?;
+/// clicks.flush().await?;
+/// assert_eq!(clicks.stats().stored, 1);
+///
+/// let loud = audit.scope(ScopeOverrides::new().mask_value("****"))?; // one of its own, the root's table
+/// loud.emit("order.paid").await?;
+/// loud.close().await?;
+/// assert!(loud.emit("order.paid").await.unwrap_err().is_closed());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Scope(Arc<Shared>);
 
@@ -89,7 +114,25 @@ impl Scope {
     /// Stores an event in the caller's own transaction, by one statement on it, past the queue: it is stored if, and
     /// only if, the caller commits. The record's mode is `sync`. A [`DiffEvent`] will do too.
     ///
-    /// Works with deadpool's transaction too (`&*tx`). After an error of the database PostgreSQL refuses everything but
+    /// ```
+    /// # #[path = "../tests/support/mod.rs"] mod support;
+    /// # use tracevault::{Config, Event, Tracevault, tokio_postgres};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = support::database(support::Purpose::Tests)?;
+    /// # let url = database.url();
+    /// # let audit = Tracevault::connect(Config::new(url).table_name("doc_emit_in").ensure_schema(true)).await?;
+    /// # let (mut client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+    /// # tokio::spawn(connection);
+    /// let transaction = client.transaction().await?;
+    /// // … your own statements, then:
+    /// audit.emit_in(&transaction, Event::new("payment.intent.created").actor("ann", "user")).await?;
+    /// transaction.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Works with deadpool's transaction too. After an error of the database PostgreSQL refuses everything but
     /// a rollback in that transaction, as after any failed statement; a `Validation` error leaves it untouched.
     ///
     /// # Errors
@@ -195,7 +238,10 @@ impl Scope {
         Ok(self.0.queue.ended().await)
     }
 
-    /// Whether this scope is open and the database answers.
+    /// Whether this scope is open and the database answers, within the deadlines.
+    ///
+    /// # Cancel safety
+    /// Dropping it gives up its connection.
     pub async fn healthcheck(&self) -> bool {
         let Ok(_pass) = self.0.lifecycle.enter() else { return false };
         self.0.context.answers().await

@@ -111,6 +111,7 @@ pub struct Config {
 impl Config {
     /// A configuration that connects by this `postgres://` URL or these `key=value` pairs.
     /// [`Config::default`] is for [`with_pools`](crate::Tracevault::with_pools), which needs none.
+    #[doc(alias = "connectionString")]
     pub fn new(connection_string: impl Into<String>) -> Self {
         Self { connection_string: Some(wire::Text(connection_string.into())), ..Self::default() }
     }
@@ -185,8 +186,9 @@ impl Config {
         self
     }
 
-    /// Whether `connect` creates the tables and indexes that are missing, here and for the named scopes, under an
-    /// advisory lock, so that replicas may boot together. Default: no; tables are never created otherwise.
+    /// Whether `connect` (or `prepare`) creates the tables and indexes that are missing, here and for the named scopes,
+    /// under an advisory lock, so that replicas may boot together. A table of this version is left alone. Default: no;
+    /// tables are never created otherwise.
     #[must_use]
     pub fn ensure_schema(mut self, ensure: bool) -> Self {
         self.ensure_schema = Some(ensure);

@@ -51,7 +51,8 @@ macro_rules! scope_setters {
             }
 
             /// What is told, exactly once, of each record that an async emit accepted and that could not be stored;
-            /// the record is masked. It runs on the writer's task and must not block; a panic inside it is caught.
+            /// the record is masked. Also of a sync emit's record, if nobody reads the answer any more. It runs on the
+            /// writer's task, or where such an emit is dropped, and must not block; a panic inside it is caught.
             #[must_use]
             #[doc(alias = "onError")]
             pub fn on_error(mut self, handler: impl Fn(&Error, &Record) + Send + Sync + 'static) -> Self {
