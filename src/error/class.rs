@@ -1,4 +1,9 @@
-//! From a SQLSTATE to what can be said about trying again.
+//! From a failure to what can be said about trying again.
+
+use std::{
+    error::Error as _,
+    io::{self, ErrorKind},
+};
 
 use tokio_postgres::error::DbError;
 
@@ -36,4 +41,31 @@ impl Class {
             },
         }
     }
+
+    /// The same where PostgreSQL said nothing, and the driver failed.
+    pub(super) fn unanswered(error: &tokio_postgres::Error) -> Self {
+        // The driver keeps the kinds of its errors to itself: these are the words of those that stay until the
+        // connection string or the server is another.
+        const LASTING: [&str; 3] = ["invalid configuration", "authentication error", "error performing TLS handshake"];
+        let words = error.to_string();
+        if LASTING.iter().any(|lasting| words.starts_with(lasting)) && !broken_off(error) {
+            return Self::Environment;
+        }
+        Self::Transient
+    }
+}
+
+/// Whether the network ended it, in the middle of a TLS handshake.
+fn broken_off(error: &tokio_postgres::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    matches!(
+        cause,
+        Some(
+            ErrorKind::UnexpectedEof
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::TimedOut
+        )
+    )
 }

@@ -58,14 +58,17 @@ impl Task<'_> {
     /// Gives an error of the driver its words, class and advice, and takes the row out of it.
     pub(crate) fn failed(self, error: tokio_postgres::Error) -> Error {
         let Some(db) = error.as_db_error() else {
-            let advice = "check that PostgreSQL runs and can be reached at the host and port of the connection string";
-            return self.error(
-                Class::Transient,
-                self.unanswered(),
-                Some(advice.to_owned()),
-                None,
-                Some(Arc::new(error)),
-            );
+            let class = Class::unanswered(&error);
+            let (outcome, advice) = if class == Class::Environment {
+                let advice = "the connection string and the server ask for different things, such as a password or TLS: \
+                              see the cause";
+                (Outcome::Rejected, advice)
+            } else {
+                let advice =
+                    "check that PostgreSQL runs and can be reached at the host and port of the connection string";
+                (self.unanswered(), advice)
+            };
+            return self.error(class, outcome, Some(advice.to_owned()), None, Some(Arc::new(error)));
         };
         let class = Class::of(db);
         let lost = class == Class::Transient && db.code().code() != "25006";
