@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use deadpool_postgres::{PoolError, TimeoutType};
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, Severity};
 
 use super::{
     class::Class,
@@ -71,8 +71,7 @@ impl Task<'_> {
             return self.error(class, outcome, Some(advice.to_owned()), None, Some(Arc::new(error)));
         };
         let class = Class::of(db);
-        let lost = class == Class::Transient && db.code().code() != "25006";
-        let outcome = if lost { self.unanswered() } else { Outcome::Rejected };
+        let outcome = if is_undone(db, class) { Outcome::Rejected } else { self.unanswered() };
         self.error(class, outcome, self.advice(db), Some(ServerError::of(db, class)), None)
     }
 
@@ -162,6 +161,20 @@ impl Task<'_> {
             _ => return None,
         };
         Some(advice)
+    }
+}
+
+/// Whether PostgreSQL has undone the statement that it answers so. An ERROR undoes it; what is graver ends the
+/// connection, at whatever point it was.
+fn is_undone(db: &DbError, class: Class) -> bool {
+    let code = db.code().code();
+    if code.starts_with("08") || code == "40003" {
+        // Of connections, which a pooler may say of one behind it; and "completion unknown".
+        return false;
+    }
+    match db.parsed_severity() {
+        Some(severity) => severity == Severity::Error,
+        None => class != Class::Transient,
     }
 }
 

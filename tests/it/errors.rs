@@ -169,11 +169,42 @@ async fn a_statement_that_the_server_cancels() {
     table.sql.batch_execute(&format!("BEGIN; LOCK TABLE \"{}\"", table.name)).await.unwrap();
     let error = audit.emit(event()).await.unwrap_err();
     let says = vec!["see its statement_timeout".to_owned()];
-    let expected =
-        Expected { sqlstate: Some("57014"), outcome: Outcome::Unknown, retryable: true, says, because: "canceling" };
-    check(&error, &expected);
+    check(&error, &Expected { sqlstate: Some("57014"), retryable: true, says, because: "canceling", ..REJECTED });
     table.sql.batch_execute(&format!("ROLLBACK; DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
     table.drop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_ends() {
+    let table = Table::new("error").await;
+    let audit = table.audit();
+    table.sql.batch_execute(&format!("BEGIN; LOCK TABLE \"{}\"", table.name)).await.unwrap();
+    let waiting = tokio::spawn(audit.emit(event()));
+    until_somebody_waits(&table).await;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass";
+    table.sql.execute(end, &[&format!("\"{}\"", table.name)]).await.unwrap();
+    let error = waiting.await.unwrap().unwrap_err();
+    let expected = Expected { sqlstate: Some("57P01"), outcome: Outcome::Unknown, retryable: true, ..REJECTED };
+    check(&error, &Expected { because: "FATAL", ..expected });
+    table.sql.batch_execute("ROLLBACK").await.unwrap();
+    table.drop().await;
+}
+
+/// A pooler says so of a connection behind it, without ending its own.
+#[tokio::test]
+async fn an_answer_that_leaves_the_end_open() {
+    for sqlstate in ["08006", "40003"] {
+        let ddl = format!(
+            "CREATE FUNCTION \"f_TABLE_NAME\"() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'who knows' USING ERRCODE = '{sqlstate}'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON \"TABLE_NAME\"
+             FOR EACH ROW EXECUTE FUNCTION \"f_TABLE_NAME\"()"
+        );
+        let (table, error) = refused_by(&ddl).await;
+        assert_eq!((error.sqlstate(), error.outcome()), (Some(sqlstate), Outcome::Unknown));
+        table.sql.batch_execute(&format!("DROP FUNCTION \"f_{}\" CASCADE", table.name)).await.unwrap();
+        table.drop().await;
+    }
 }
 
 #[tokio::test]
@@ -307,8 +338,8 @@ async fn a_trigger_that_tells_a_secret() {
              FOR EACH ROW EXECUTE FUNCTION \"f_TABLE_NAME\"()"
         );
         let (table, error) = refused_by(&ddl).await;
-        let outcome = if sqlstate == "TV001" { Outcome::Unknown } else { Outcome::Rejected };
-        assert_eq!((error.sqlstate(), error.is_retryable(), error.outcome()), (Some(sqlstate), retryable, outcome));
+        let of_error = (error.sqlstate(), error.is_retryable(), error.outcome());
+        assert_eq!(of_error, (Some(sqlstate), retryable, Outcome::Rejected));
         assert!(everything(&error).contains("withheld"), "{body}: {error:?}");
         let Error::Driver(driver) = &error else { panic!() };
         // Who asks for it gets it.
