@@ -9,9 +9,9 @@ use super::outcome::Outcome;
 /// The thing asked is closed.
 #[derive(Debug, Clone)]
 pub struct ClosedError {
-    pub(crate) what: &'static str,
-    pub(crate) outcome: Outcome,
-    pub(crate) record_id: Option<Uuid>,
+    what: &'static str,
+    outcome: Outcome,
+    record_id: Option<Uuid>,
 }
 
 impl ClosedError {
@@ -21,6 +21,20 @@ impl ClosedError {
 
     pub(crate) fn in_flight(what: &'static str, outcome: Outcome, id: Uuid) -> Self {
         Self { what, outcome, record_id: Some(id) }
+    }
+
+    /// What became of the record, where the call was about one.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// The id of the record that was on its way, where there was one.
+    pub fn record_id(&self) -> Option<Uuid> {
+        self.record_id
+    }
+
+    pub(super) fn set_record_id(&mut self, id: Uuid) {
+        self.record_id = Some(id);
     }
 }
 

@@ -51,6 +51,16 @@ impl DriverError {
         self.0.advice.as_deref()
     }
 
+    /// What became of the record, where the call was about one.
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// The id of the record that could not be stored, where the call was about one.
+    pub fn record_id(&self) -> Option<Uuid> {
+        self.0.record_id
+    }
+
     pub(super) fn class(&self) -> Class {
         self.0.class
     }
@@ -58,14 +68,6 @@ impl DriverError {
     /// A missing partition, or whatever a function (a trigger) raised: of another row it may not be true.
     pub(super) fn depends_on_the_row(&self) -> bool {
         self.server_error().is_some_and(|server| server.may_quote() || server.sqlstate() == "23514")
-    }
-
-    pub(super) fn outcome(&self) -> Outcome {
-        self.0.outcome
-    }
-
-    pub(super) fn record_id(&self) -> Option<Uuid> {
-        self.0.record_id
     }
 
     pub(super) fn set_record_id(&mut self, id: Uuid) {

@@ -64,7 +64,7 @@ impl Error {
     pub fn record_id(&self) -> Option<Uuid> {
         match self {
             Self::Driver(error) => error.record_id(),
-            Self::Closed(error) => error.record_id,
+            Self::Closed(error) => error.record_id(),
             _ => None,
         }
     }
@@ -73,14 +73,48 @@ impl Error {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Driver(error) => error.outcome(),
-            Self::Closed(error) => error.outcome,
+            Self::Closed(error) => error.outcome(),
             Self::Config(_) | Self::Validation(_) | Self::QueueFull(_) => Outcome::Rejected,
         }
     }
 
-    /// Whether one record of a batch is to blame, so that the others can be stored without it.
+    /// Whether the record is refused for what it is, so that another may well be stored: it breaks a rule of this
+    /// crate, a constraint or a limit of the table, or a trigger raised an error. Said of a trigger's error whatever
+    /// its SQLSTATE, so that one that [`is_retryable`](Self::is_retryable) may be meant too.
+    ///
+    /// ```
+    /// # #[path = "../../tests/support/mod.rs"] mod support;
+    /// use tracevault::{Config, Event, Tracevault};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = support::database(support::Purpose::Tests)?;
+    /// # let url = database.url();
+    /// let audit = Tracevault::connect(Config::new(url).table_name("doc_refused").ensure_schema(true)).await?;
+    /// let mut refused = Vec::new();
+    /// for name in ["order.paid", "", "order.shipped"] {
+    ///     match audit.emit(Event::new(name)).await {
+    ///         Err(error) if error.is_record_refused() => refused.push(error),
+    ///         // With a failure of the database, the next would fail as well.
+    ///         other => drop(other?),
+    ///     }
+    /// }
+    /// assert_eq!(refused.len(), 1);
+    /// # audit.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_record_refused(&self) -> bool {
+        match self {
+            Self::Validation(_) => true,
+            Self::Driver(error) => error.class() == Class::Record || error.depends_on_the_row(),
+            Self::Config(_) | Self::Closed(_) | Self::QueueFull(_) => false,
+        }
+    }
+
+    /// What the queue asks: [`is_record_refused`](Self::is_record_refused).
     pub(crate) fn blames_a_record(&self) -> bool {
-        matches!(self, Self::Driver(error) if error.class() == Class::Record || error.depends_on_the_row())
+        self.is_record_refused()
     }
 
     /// The same error, said of one record of the batch that failed.
@@ -88,7 +122,7 @@ impl Error {
         let mut error = self.clone();
         match &mut error {
             Self::Driver(driver) => driver.set_record_id(id),
-            Self::Closed(closed) => closed.record_id = Some(id),
+            Self::Closed(closed) => closed.set_record_id(id),
             Self::Config(_) | Self::Validation(_) | Self::QueueFull(_) => {}
         }
         error

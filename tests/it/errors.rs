@@ -80,7 +80,9 @@ async fn a_missing_table() {
     let id = Uuid::new_v4();
     let stored = audit.emit(event().id(id)).await.unwrap_err();
     check(&stored, &expected("storing in"));
-    assert_eq!(stored.record_id(), Some(id));
+    assert!(!stored.is_record_refused());
+    let Error::Driver(driver) = &stored else { panic!() };
+    assert_eq!((driver.record_id(), driver.outcome()), (Some(id), Outcome::Rejected));
     let read = audit.query().count(CountFilters::new().event(CANARY)).await.unwrap_err();
     check(&read, &expected("reading"));
     assert_eq!(read.record_id(), None);
@@ -292,6 +294,7 @@ async fn a_check_that_fails() {
     let ddl = "ALTER TABLE \"TABLE_NAME\" ADD CONSTRAINT no_secrets CHECK (data ->> 'secret' IS NULL)";
     let (table, error) = refused_by(ddl).await;
     check(&error, &Expected { sqlstate: Some("23514"), because: "constraint no_secrets", ..REJECTED });
+    assert!(error.is_record_refused());
     table.drop().await;
 }
 
@@ -340,6 +343,7 @@ async fn a_trigger_that_tells_a_secret() {
         let (table, error) = refused_by(&ddl).await;
         let of_error = (error.sqlstate(), error.is_retryable(), error.outcome());
         assert_eq!(of_error, (Some(sqlstate), retryable, Outcome::Rejected));
+        assert!(error.is_record_refused(), "another row may be as the trigger wants it");
         assert!(everything(&error).contains("withheld"), "{body}: {error:?}");
         let Error::Driver(driver) = &error else { panic!() };
         // Who asks for it gets it.
