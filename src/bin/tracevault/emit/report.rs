@@ -31,7 +31,7 @@ pub(crate) struct Report {
     told: Vec<String>,
     /// The database failed in a way that more lines would only fail by.
     pub(crate) lost: bool,
-    /// When the line of progress changes next; `None`: stderr is no terminal.
+    /// When the line of progress changes next; `None`: stderr is no terminal, or somebody types the lines there.
     progress: Option<Instant>,
 }
 
@@ -45,7 +45,7 @@ impl Report {
             unknown: Lines::default(),
             told: Vec::new(),
             lost: false,
-            progress: io::stderr().is_terminal().then(Instant::now),
+            progress: (io::stderr().is_terminal() && !io::stdin().is_terminal()).then(Instant::now),
         }
     }
 
