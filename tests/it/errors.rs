@@ -1,5 +1,6 @@
 //! Every way to fail, on a real server: what is said, what may be done, and that no secret is in it.
 
+mod handshake;
 mod secrets;
 mod server;
 
