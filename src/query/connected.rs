@@ -1,85 +1,73 @@
 //! Reading through a pool, with a lifecycle.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::fmt;
 
-use futures_core::Stream;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::{
+    config::QueryConfig,
     filter::{CountFilters, Filters},
     page::{Cursor, Page, Position},
+    records::Records,
     row::{self, AuditRecord},
     sql::{self, Select},
 };
 use crate::{
-    config::{Config, PoolSettings},
-    error::{Error, Task, ValidationError},
+    config::Config,
+    error::{ConfigError, Error, Task, ValidationError},
     lifecycle::Lifecycle,
     pool::Connections,
     table::TableName,
 };
 
-/// How many records a stream reads at once.
-const STREAM_PAGE: u32 = 200;
-
-/// Where and how to read, for a service that does not write.
-#[derive(Debug, Clone)]
-#[doc(alias = "TracevaultQueryConfig")]
-pub struct QueryConfig(Config);
-
-impl QueryConfig {
-    /// By this `postgres://` URL or these `key=value` pairs.
-    pub fn new(connection_string: impl Into<String>) -> Self {
-        Self(Config::new(connection_string))
-    }
-
-    /// The table. Default: `audit_logs`.
-    #[must_use]
-    pub fn table_name(self, name: impl Into<String>) -> Self {
-        Self(self.0.table_name(name))
-    }
-
-    /// The schema of the table. Without it, the connection's search path decides.
-    #[must_use]
-    pub fn schema(self, schema: impl Into<String>) -> Self {
-        Self(self.0.schema(schema))
-    }
-
-    /// The most connections. Default: 8.
-    #[must_use]
-    pub fn pool_size(self, connections: usize) -> Self {
-        Self(self.0.pool_size(connections))
-    }
-
-    /// How long to wait for a free connection. Default: 5 s.
-    #[must_use]
-    pub fn acquire_timeout(self, timeout: Duration) -> Self {
-        Self(self.0.acquire_timeout(timeout))
-    }
-
-    /// How long a new connection may take. Default: 5 s.
-    #[must_use]
-    pub fn connect_timeout(self, timeout: Duration) -> Self {
-        Self(self.0.connect_timeout(timeout))
-    }
-
-    /// How long one statement may take. Default: 10 s.
-    #[must_use]
-    pub fn statement_timeout(self, timeout: Duration) -> Self {
-        Self(self.0.statement_timeout(timeout))
-    }
-}
-
 /// Reads one audit table. Clones share it.
 ///
 /// Made by [`Tracevault::query`](crate::Tracevault::query), whose pool it shares and with which it closes, or by
 /// [`Query::connect`], with a pool of its own.
+///
+/// ```
+/// # #[path = "../../tests/support/mod.rs"] mod support;
+/// use futures_util::TryStreamExt as _;
+/// use tracevault::query::{Filters, Query, QueryConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let database = support::database(support::Purpose::Tests)?;
+/// # let url = database.url();
+/// # let config = tracevault::Config::new(url).table_name("doc_reader").ensure_schema(true);
+/// # let audit = tracevault::Tracevault::connect(config).await?;
+/// # for _ in 0..3 {
+/// #     audit.emit("order.paid").await?;
+/// # }
+/// let query = Query::connect(QueryConfig::new(url).table_name("doc_reader")).await?;
+///
+/// // Page by page: as text, a cursor goes to a client and comes back.
+/// let mut pages = Vec::new();
+/// let mut cursor = None;
+/// loop {
+///     let page = query.page(Filters::new().event("order.paid").limit(2), cursor.as_ref()).await?;
+///     pages.push(page.records);
+///     cursor = page.next;
+///     if cursor.is_none() {
+///         break;
+///     }
+/// }
+///
+/// // All of them, in constant memory.
+/// let mut records = query.stream(Filters::new().event("order.paid"));
+/// let mut streamed = Vec::new();
+/// while let Some(record) = records.try_next().await? {
+///     streamed.push(record.id);
+/// }
+/// assert_eq!(streamed.len(), pages.iter().map(Vec::len).sum::<usize>());
+///
+/// query.close().await?;
+/// # assert!(pages.len() > 1);
+/// # audit.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[doc(alias = "TracevaultQuery")]
 pub struct Query {
@@ -99,9 +87,17 @@ impl Query {
     /// Opens a pool and checks that the server answers.
     ///
     /// # Errors
-    /// `Config` when a setting cannot be used; `Driver` when the database cannot be reached.
+    /// `Config` when a setting cannot be used, or outside of a tokio runtime; `Driver` when the database cannot be
+    /// reached.
+    ///
+    /// # Cancel safety
+    /// Dropping it closes what was opened.
     pub async fn connect(config: QueryConfig) -> Result<Self, Error> {
         let resolved = config.0.resolve()?;
+        if Handle::try_current().is_err() {
+            let reason = "is missing: call this inside a tokio runtime, which the connections will live on";
+            return Err(ConfigError::new("runtime", reason).into());
+        }
         let url = resolved.connection_string.unwrap_or_default();
         let connections = Connections::new("connection_string", &url, resolved.pool)?;
         connections.lease(Task::Connect).await?.settle(Task::Connect, Ok(Ok(())))?;
@@ -109,12 +105,10 @@ impl Query {
     }
 
     /// Reads through a pool of yours, which is left open on close, with the default deadlines.
-    ///
-    /// # Errors
-    /// `Config` when the deadlines cannot be used, which the default ones can.
-    pub fn with_pool(pool: deadpool_postgres::Pool, table: TableName) -> Result<Self, Error> {
-        let limits: PoolSettings = Config::default().resolve()?.pool;
-        Ok(Self::new(Some(Connections::borrowed(pool, limits)), table, Lifecycle::new("the query"), true))
+    #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a configuration that sets nothing is valid")]
+    pub fn with_pool(pool: deadpool_postgres::Pool, table: TableName) -> Self {
+        let limits = Config::default().resolve().expect("the defaults are settings that can be used").pool;
+        Self::new(Some(Connections::borrowed(pool, limits)), table, Lifecycle::new("the query"), true)
     }
 
     /// At most `limit` records, the newest first unless the filters say otherwise.
@@ -179,17 +173,7 @@ impl Query {
     ///
     /// Filters that contradict themselves, and `Closed`, come as the first and only item.
     pub fn stream(&self, filters: Filters) -> Records {
-        let left = filters.limit;
-        let invalid = match (left, refuse_offset(&filters)) {
-            (Some(0), _) => Some(ValidationError::new("limit", "must be at least 1").into()),
-            (_, Err(error)) => Some(error.into()),
-            (_, Ok(())) => None,
-        };
-        let next = match invalid {
-            Some(error) => Next::Failed(error),
-            None => Next::Page(None),
-        };
-        Records { query: self.clone(), filters, left, ready: VecDeque::new(), next }
+        Records::new(self.clone(), filters)
     }
 
     /// Reads another table through the same pool. Closing it leaves this one open.
@@ -225,6 +209,9 @@ impl Query {
     }
 
     /// Whether this is open and the server answers.
+    ///
+    /// # Cancel safety
+    /// Dropping it abandons the question, and its connection.
     pub async fn healthcheck(&self) -> bool {
         let Ok(_pass) = self.lifecycle.enter() else { return false };
         match &self.connections {
@@ -254,12 +241,18 @@ impl Query {
     }
 
     /// The next part of a stream.
-    async fn part(self, filters: Filters, position: Option<Position>, size: u32) -> Result<Vec<AuditRecord>, Error> {
+    pub(super) async fn part(
+        self,
+        filters: Filters,
+        position: Option<Position>,
+        size: u32,
+    ) -> Result<Vec<AuditRecord>, Error> {
         self.records(&sql::after(&self.table, &filters, position.as_ref(), size)?).await
     }
 }
 
-fn refuse_offset(filters: &Filters) -> Result<(), ValidationError> {
+/// Pages and streams begin behind a position.
+pub(super) fn refuse_offset(filters: &Filters) -> Result<(), ValidationError> {
     match filters.offset {
         None => Ok(()),
         Some(_) => Err(ValidationError::new("offset", "is for `find_many` only: pages go by their cursor")),
@@ -269,69 +262,5 @@ fn refuse_offset(filters: &Filters) -> Result<(), ValidationError> {
 impl fmt::Debug for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Query").field("table", &self.table).finish_non_exhaustive()
-    }
-}
-
-/// The records of a [`stream`](Query::stream), in order. After an error it ends.
-#[must_use = "nothing is read before this is polled"]
-pub struct Records {
-    query: Query,
-    filters: Filters,
-    /// How many more may come; `None`: all.
-    left: Option<u32>,
-    ready: VecDeque<AuditRecord>,
-    next: Next,
-}
-
-enum Next {
-    /// The page behind this position is to be asked for.
-    Page(Option<Position>),
-    Reading(Pin<Box<dyn Future<Output = Result<Vec<AuditRecord>, Error>> + Send>>, u32),
-    Failed(Error),
-    End,
-}
-
-impl Stream for Records {
-    type Item = Result<AuditRecord, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            if let Some(record) = self.ready.pop_front() {
-                return Poll::Ready(Some(Ok(record)));
-            }
-            match std::mem::replace(&mut self.next, Next::End) {
-                Next::Page(position) => {
-                    let size = self.left.map_or(STREAM_PAGE, |left| left.min(STREAM_PAGE));
-                    if size > 0 {
-                        let part = self.query.clone().part(self.filters.clone(), position, size);
-                        self.next = Next::Reading(Box::pin(part), size);
-                    }
-                }
-                Next::Reading(mut reading, size) => match reading.as_mut().poll(context) {
-                    Poll::Pending => {
-                        self.next = Next::Reading(reading, size);
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    Poll::Ready(Ok(records)) => {
-                        self.left = self.left.map(|left| left - size);
-                        if records.len() == size as usize {
-                            let last = records.last();
-                            self.next =
-                                Next::Page(last.map(|last| Position { occurred_at: last.occurred_at, id: last.id }));
-                        }
-                        self.ready = records.into();
-                    }
-                },
-                Next::Failed(error) => return Poll::Ready(Some(Err(error))),
-                Next::End => return Poll::Ready(None),
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Records {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Records").field("query", &self.query).finish_non_exhaustive()
     }
 }

@@ -27,9 +27,11 @@
 //! Order is always `(occurred_at, id)`, the id breaking ties.
 
 mod client;
+mod config;
 mod connected;
 mod filter;
 mod page;
+mod records;
 mod row;
 mod sql;
 mod wire;
@@ -38,9 +40,11 @@ use uuid::Uuid;
 
 pub use self::{
     client::Client,
-    connected::{Query, QueryConfig, Records},
+    config::QueryConfig,
+    connected::Query,
     filter::{CountFilters, Filters, Order},
     page::{Cursor, Page},
+    records::Records,
     row::{AuditRecord, Json},
 };
 use crate::{

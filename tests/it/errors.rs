@@ -1,5 +1,6 @@
 //! Every way to fail, on a real server: what is said, what may be done, and that no secret is in it.
 
+mod handshake;
 mod secrets;
 mod server;
 
@@ -80,7 +81,9 @@ async fn a_missing_table() {
     let id = Uuid::new_v4();
     let stored = audit.emit(event().id(id)).await.unwrap_err();
     check(&stored, &expected("storing in"));
-    assert_eq!(stored.record_id(), Some(id));
+    assert!(!stored.is_record_refused());
+    let Error::Driver(driver) = &stored else { panic!() };
+    assert_eq!((driver.record_id(), driver.outcome()), (Some(id), Outcome::Rejected));
     let read = audit.query().count(CountFilters::new().event(CANARY)).await.unwrap_err();
     check(&read, &expected("reading"));
     assert_eq!(read.record_id(), None);
@@ -169,11 +172,42 @@ async fn a_statement_that_the_server_cancels() {
     table.sql.batch_execute(&format!("BEGIN; LOCK TABLE \"{}\"", table.name)).await.unwrap();
     let error = audit.emit(event()).await.unwrap_err();
     let says = vec!["see its statement_timeout".to_owned()];
-    let expected =
-        Expected { sqlstate: Some("57014"), outcome: Outcome::Unknown, retryable: true, says, because: "canceling" };
-    check(&error, &expected);
+    check(&error, &Expected { sqlstate: Some("57014"), retryable: true, says, because: "canceling", ..REJECTED });
     table.sql.batch_execute(&format!("ROLLBACK; DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
     table.drop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_ends() {
+    let table = Table::new("error").await;
+    let audit = table.audit();
+    table.sql.batch_execute(&format!("BEGIN; LOCK TABLE \"{}\"", table.name)).await.unwrap();
+    let waiting = tokio::spawn(audit.emit(event()));
+    until_somebody_waits(&table).await;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass";
+    table.sql.execute(end, &[&format!("\"{}\"", table.name)]).await.unwrap();
+    let error = waiting.await.unwrap().unwrap_err();
+    let expected = Expected { sqlstate: Some("57P01"), outcome: Outcome::Unknown, retryable: true, ..REJECTED };
+    check(&error, &Expected { because: "FATAL", ..expected });
+    table.sql.batch_execute("ROLLBACK").await.unwrap();
+    table.drop().await;
+}
+
+/// A pooler says so of a connection behind it, without ending its own.
+#[tokio::test]
+async fn an_answer_that_leaves_the_end_open() {
+    for sqlstate in ["08006", "40003"] {
+        let ddl = format!(
+            "CREATE FUNCTION \"f_TABLE_NAME\"() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'who knows' USING ERRCODE = '{sqlstate}'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON \"TABLE_NAME\"
+             FOR EACH ROW EXECUTE FUNCTION \"f_TABLE_NAME\"()"
+        );
+        let (table, error) = refused_by(&ddl).await;
+        assert_eq!((error.sqlstate(), error.outcome()), (Some(sqlstate), Outcome::Unknown));
+        table.sql.batch_execute(&format!("DROP FUNCTION \"f_{}\" CASCADE", table.name)).await.unwrap();
+        table.drop().await;
+    }
 }
 
 #[tokio::test]
@@ -261,6 +295,7 @@ async fn a_check_that_fails() {
     let ddl = "ALTER TABLE \"TABLE_NAME\" ADD CONSTRAINT no_secrets CHECK (data ->> 'secret' IS NULL)";
     let (table, error) = refused_by(ddl).await;
     check(&error, &Expected { sqlstate: Some("23514"), because: "constraint no_secrets", ..REJECTED });
+    assert!(error.is_record_refused());
     table.drop().await;
 }
 
@@ -307,8 +342,9 @@ async fn a_trigger_that_tells_a_secret() {
              FOR EACH ROW EXECUTE FUNCTION \"f_TABLE_NAME\"()"
         );
         let (table, error) = refused_by(&ddl).await;
-        let outcome = if sqlstate == "TV001" { Outcome::Unknown } else { Outcome::Rejected };
-        assert_eq!((error.sqlstate(), error.is_retryable(), error.outcome()), (Some(sqlstate), retryable, outcome));
+        let of_error = (error.sqlstate(), error.is_retryable(), error.outcome());
+        assert_eq!(of_error, (Some(sqlstate), retryable, Outcome::Rejected));
+        assert!(error.is_record_refused(), "another row may be as the trigger wants it");
         assert!(everything(&error).contains("withheld"), "{body}: {error:?}");
         let Error::Driver(driver) = &error else { panic!() };
         // Who asks for it gets it.

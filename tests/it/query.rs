@@ -4,6 +4,7 @@ mod model;
 mod paging;
 mod stream;
 
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, macros::datetime};
 use tracevault::{
@@ -276,13 +277,20 @@ async fn a_query_has_a_pool_of_its_own_or_borrows_one() {
     assert!(second.find_by_id(Uuid::nil()).await.unwrap_err().is_closed(), "closed with its parent");
 
     let pool = pool(1);
-    let borrowed = Query::with_pool(pool.clone(), TableName::new(&other.name).unwrap()).unwrap();
+    let borrowed = Query::with_pool(pool.clone(), TableName::new(&other.name).unwrap());
     assert_eq!(borrowed.count(CountFilters::new()).await.unwrap(), 1);
     borrowed.close().await.unwrap();
     assert!(borrowed.count(CountFilters::new()).await.unwrap_err().is_closed());
     assert!(!pool.is_closed() && pool.get().await.is_ok(), "the pool is the caller's");
     table.drop().await;
     other.drop().await;
+}
+
+#[test]
+fn a_query_outside_of_a_runtime_is_refused() {
+    let made = Query::connect(QueryConfig::new("postgres://localhost/app")).now_or_never().unwrap();
+    let Error::Config(error) = made.unwrap_err() else { panic!() };
+    assert_eq!(error.key(), "runtime");
 }
 
 #[tokio::test]

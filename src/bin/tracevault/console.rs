@@ -9,7 +9,7 @@ use std::{
 
 use tracevault::Error;
 
-use crate::printable::Printable;
+use crate::{argument, printable::Printable};
 
 /// How the process ends; the codes stand in the help texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +54,20 @@ pub(crate) fn explain(error: &dyn StdError) -> String {
 
 /// Tells of an error that ends the command.
 pub(crate) fn fail(error: &Error) -> Exit {
+    if let Error::Config(error) = error {
+        return misused(&argument::of(error.key()), error.reason());
+    }
     say(explain(error));
     match error {
-        Error::Config(_) | Error::Validation(_) => Exit::Usage,
+        Error::Validation(_) => Exit::Usage,
         _ => Exit::Database,
     }
+}
+
+/// Tells of an argument that cannot be used.
+pub(crate) fn misused(argument: &str, reason: &str) -> Exit {
+    say(format_args!("{argument} {}", Printable(reason)));
+    Exit::Usage
 }
 
 /// What became of writing to stdout. A reader that has seen enough (`| head`) is no failure.

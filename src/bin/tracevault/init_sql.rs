@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use clap::ValueEnum;
-use tracevault::{Indexes, InitSql};
+use tracevault::{Error, Indexes, InitSql};
 
 use crate::console::{self, Exit};
 
@@ -55,6 +55,7 @@ pub(crate) fn run(args: Args) -> Exit {
     };
     match sql.render() {
         Ok(sql) => console::written(io::stdout().write_all(sql.as_bytes())),
+        Err(Error::Config(error)) if error.key() == "table_name" => console::misused("`<TABLE>`", error.reason()),
         Err(error) => console::fail(&error),
     }
 }

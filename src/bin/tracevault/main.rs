@@ -1,5 +1,6 @@
 //! `tracevault`: makes audit tables, stores events from JSON lines, and reads them back.
 
+mod argument;
 mod console;
 mod database;
 mod emit;

@@ -76,15 +76,15 @@ async fn refused_lines_are_named_and_take_no_other_with_them() {
         "tracevault: line 2: `data.price` is NaN, infinite or out of a double's range",
         "tracevault: line 4: column 13: an event must be a JSON object",
         "tracevault: line 6: column 1: an event must be a JSON object",
-        "tracevault: line 8: column 50: expected value",
+        "tracevault: line 8: column 50: is not JSON",
         "tracevault: line 10: `event` must not contain line breaks",
         "tracevault: line 12: column 26: unknown field `tableName`, expected one of",
         "tracevault: line 14: `actor` must be an object",
         "tracevault: line 16: column 33: unknown field `data`, expected one of",
         "tracevault: line 18: `mode` must be \"sync\" or \"async\"",
-        "tracevault: line 20: column 25: trailing characters",
+        "tracevault: line 20: column 25: is not JSON: something follows the object",
         "tracevault: line 22: column 44: unknown field `\\u{1b}]0;own\\u{7}\\u{9b}31m`",
-        "tracevault: line 24: column 21: EOF while parsing a string",
+        "tracevault: line 24: column 21: is not JSON: it ends too early",
         "tracevault: line 26: is not UTF-8",
         "stored 14, refused 13, failed 0, duplicates 0",
     ];
@@ -193,6 +193,27 @@ async fn nothing_on_stdin_is_nothing_to_do() {
     let table = Table::new("cli_nothing").await;
     let ran = emit(&table, &[], "\n \n");
     assert_eq!((ran.code, ran.err.as_str()), (0, "stored 0, refused 0, failed 0, duplicates 0\n"));
+    table.drop().await;
+}
+
+#[tokio::test]
+async fn progress_is_shown_on_a_terminal_where_nobody_types() {
+    let script = cfg!(target_os = "linux") && Command::new("script").arg("--version").output().is_ok();
+    if !needs("script", script, "apt-get install bsdutils") {
+        return;
+    }
+    let table = Table::new("cli_progress").await;
+    for (input, shown) in [("printf '{\"event\":\"e\"}' |", true), ("", false)] {
+        // On a terminal of its own, on which ^D ends what is typed.
+        let emit = format!("{input} {} emit --table {}", env!("CARGO_BIN_EXE_tracevault"), table.name);
+        let mut command = Command::new("script");
+        command.args(["-qec", &emit, "/dev/null"]).env("DATABASE_URL", crate::kit::url());
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let ran = super::fed(command.spawn().unwrap(), "{\"event\":\"e\"}\n\u{4}");
+        assert_eq!(ran.code, 0, "{}", ran.out);
+        assert_eq!(ran.out.contains("\u{1b}[Kstored "), shown, "{:?}", ran.out);
+        assert!(ran.out.contains("stored 1, refused 0, failed 0, duplicates 0"), "{:?}", ran.out);
+    }
     table.drop().await;
 }
 

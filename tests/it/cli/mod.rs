@@ -48,7 +48,11 @@ pub fn run(args: &[&str], input: impl AsRef<[u8]>) -> Ran {
 }
 
 pub fn run_at(url: &str, args: &[&str], input: impl AsRef<[u8]>) -> Ran {
-    let mut child = tracevault(args, url).spawn().unwrap();
+    fed(tracevault(args, url).spawn().unwrap(), input)
+}
+
+/// Gives it this input, and waits for its end.
+pub fn fed(mut child: Child, input: impl AsRef<[u8]>) -> Ran {
     let mut stdin = child.stdin.take().unwrap();
     let input = input.as_ref().to_vec();
     // It may end before it has read everything.

@@ -17,18 +17,24 @@ fn help_and_version_are_on_stdout_and_show_no_secret() {
 #[test]
 fn what_cannot_be_meant_is_exit_2() {
     let url = "postgres://user@127.0.0.1:1/db";
+    let long = "e".repeat(129);
     for (args, words) in [
         (&[][..], "Usage:"),
         (&["nothing"], "unrecognized subcommand"),
         (&["init-sql"], "<TABLE>"),
-        (&["init-sql", "audit-logs"], "`table_name`"),
-        (&["init-sql", "t", "--schema", "a b"], "`schema`"),
+        (&["init-sql", "audit-logs"], "tracevault: `<TABLE>` must be 1 to 63"),
+        (&["init-sql", "t", "--schema", "a b"], "tracevault: `--schema` must be"),
         (&["init-sql", "t", "--indexes", "many"], "read-heavy"),
         (&["emit", "--mode", "later"], "[possible values: sync, async]"),
         (&["emit", "--mask-pattern", "("], "regex parse error"),
-        (&["emit", "--batch-size", "0"], "`async_batch_size` must be from 1"),
-        (&["emit", "--environment", ""], "`environment` must not be empty"),
-        (&["emit", "--table", "x; drop"], "`table_name`"),
+        (&["emit", "--batch-size", "0"], "tracevault: `--batch-size` must be from 1 to "),
+        (&["emit", "--batch-size", "99999999999999"], "tracevault: `--batch-size` must be from 1 to "),
+        (&["emit", "--mask-field", " "], "tracevault: `--mask-field` must not hold"),
+        (&["emit", "--mask-pattern", "a*"], "tracevault: `--mask-pattern` must not hold"),
+        (&["emit", "--environment", ""], "a value is required for '--environment"),
+        (&["emit", "--environment", &long], "tracevault: `--environment` must"),
+        (&["emit", "--table", "x; drop"], "tracevault: `--table` must be"),
+        (&["query", "--table", "x; drop"], "tracevault: `--table` must be"),
         (&["query", "--from", "yesterday"], "must be an RFC 3339 date and time"),
         (&["query", "--from", "99999999999999d"], "is too long ago"),
         (&["query", "--from", "d"], "must be an RFC 3339 date and time"),
@@ -73,7 +79,11 @@ fn a_connection_string_is_never_repeated() {
         for command in ["emit", "query"] {
             let ran = run_at(&bad, &[command], "");
             assert_eq!(ran.code, 2, "{}", ran.err);
-            assert!(ran.err.contains("`connection_string` is not a"), "{}", ran.err);
+            assert!(
+                ran.err.contains("the connection string (`DATABASE_URL` or `--database-url`) is not a"),
+                "{}",
+                ran.err
+            );
         }
     }
 }

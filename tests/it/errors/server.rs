@@ -56,8 +56,18 @@ async fn a_server_that_refuses_stops_stalls_and_dies() {
     check(&wrong.query().count(CountFilters::new()).await.unwrap_err(), &expected);
     assert!(!wrong.healthcheck().await);
     let none = Tracevault::connect(config(&format!("{owner} user=app"))).await.unwrap_err();
-    super::everything(&none);
-    assert!(none.to_string().contains("connecting to PostgreSQL failed"), "{none}");
+    let says = vec!["connecting to PostgreSQL failed".to_owned(), "ask for different things".to_owned()];
+    check(&none, &Expected { says: says.clone(), because: "invalid configuration", ..REJECTED });
+    let cause = std::error::Error::source(&none).and_then(std::error::Error::source).unwrap();
+    assert_eq!(cause.to_string(), "password missing");
+    let with_tls = format!("{owner} sslmode=require").parse().unwrap();
+    let manager = deadpool_postgres::Manager::new(with_tls, tokio_postgres::NoTls);
+    let pool = deadpool_postgres::Pool::builder(manager).build().unwrap();
+    let tls = Tracevault::with_pools(pool, None, Config::default().table_name(&table.name)).unwrap();
+    check(
+        &tls.emit(event()).await.unwrap_err(),
+        &Expected { says, because: "error performing TLS handshake", ..REJECTED },
+    );
 
     let nowhere = format!("{} dbname=nowhere", as_app("right"));
     let expected = Expected { sqlstate: Some("3D000"), says: words("check the database name"), ..REJECTED };

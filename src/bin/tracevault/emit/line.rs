@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
 use tracevault::{DiffEvent, Emit, Event, Tracevault};
 
 /// The line, checked and masked; or what is wrong with it, in words that never hold a value of it.
@@ -55,7 +56,18 @@ fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     match text.strip_suffix(&place) {
-        Some(reason) => format!("column {}: {reason}", error.column()),
+        Some(reason) => format!("column {}: {}", error.column(), plain(error.classify(), reason)),
         None => text,
+    }
+}
+
+/// Of syntax serde speaks as a parser does.
+fn plain(category: Category, reason: &str) -> &str {
+    match (category, reason) {
+        (Category::Eof, _) => "is not JSON: it ends too early",
+        (Category::Syntax, "trailing characters") => "is not JSON: something follows the object",
+        (Category::Syntax, "recursion limit exceeded") => "is nested too deeply",
+        (Category::Syntax, _) => "is not JSON",
+        (Category::Data | Category::Io, reason) => reason,
     }
 }

@@ -7,6 +7,7 @@ mod window;
 
 use std::{io::IsTerminal as _, sync::Arc, vec};
 
+use clap::builder::NonEmptyStringValueParser;
 use tracevault::{Config, Tracevault, regex::Regex};
 
 use self::{
@@ -62,7 +63,7 @@ pub(crate) struct Args {
     mode: ModeName,
 
     /// The environment of all events
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     environment: Option<String>,
 
     /// The most records in one statement

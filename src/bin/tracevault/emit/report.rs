@@ -31,7 +31,7 @@ pub(crate) struct Report {
     told: Vec<String>,
     /// The database failed in a way that more lines would only fail by.
     pub(crate) lost: bool,
-    /// When the line of progress changes next; `None`: stderr is no terminal.
+    /// When the line of progress changes next; `None`: stderr is no terminal, or somebody types the lines there.
     progress: Option<Instant>,
 }
 
@@ -45,7 +45,7 @@ impl Report {
             unknown: Lines::default(),
             told: Vec::new(),
             lost: false,
-            progress: io::stderr().is_terminal().then(Instant::now),
+            progress: (io::stderr().is_terminal() && !io::stdin().is_terminal()).then(Instant::now),
         }
     }
 
@@ -62,7 +62,7 @@ impl Report {
             _ => &mut self.unknown,
         };
         lines.add(line, error.record_id());
-        self.lost |= !blames_the_record(error);
+        self.lost |= !error.is_record_refused();
         let text = console::explain(error);
         if self.told.len() < MOST_ERRORS && !self.told.contains(&text) {
             self.say(format_args!("line {line}: {text}"));
@@ -117,12 +117,6 @@ impl Report {
             None => Exit::Success,
         }
     }
-}
-
-/// Whether another record may well be stored: the SQLSTATE is of data, constraints, limits, or raised by a trigger.
-fn blames_the_record(error: &Error) -> bool {
-    let Some(state) = error.sqlstate() else { return false };
-    ["22", "23", "54"].iter().any(|class| state.starts_with(class)) || state == "P0001"
 }
 
 /// Some lines: how many, the first of them as ranges, and the first ids.

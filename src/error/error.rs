@@ -1,0 +1,130 @@
+//! The one type of all failures, and what callers ask of it.
+
+use uuid::Uuid;
+
+use super::{
+    class::Class, closed::ClosedError, config::ConfigError, driver::DriverError, outcome::Outcome,
+    queue_full::QueueFullError, validation::ValidationError,
+};
+
+/// Everything that this crate's functions fail with.
+///
+/// ```
+/// use tracevault::{generate_init_sql, Error};
+///
+/// let error = generate_init_sql("audit-logs").unwrap_err();
+/// assert!(matches!(error, Error::Config(_)));
+/// assert!(!error.is_retryable());
+/// ```
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+#[doc(alias = "TracevaultError")]
+pub enum Error {
+    /// A setting is wrong; nothing was started.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An event or a filter is wrong; nothing was stored or read.
+    #[error(transparent)]
+    Validation(#[from] ValidationError),
+    /// The database, or the way to it, failed.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// The root, the scope or the query was closed, or its runtime ended.
+    #[error(transparent)]
+    Closed(#[from] ClosedError),
+    /// The queue is full, and the emit was not to wait.
+    #[error(transparent)]
+    QueueFull(#[from] QueueFullError),
+}
+
+impl Error {
+    /// Whether the same call may succeed later, unchanged.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Driver(error) => matches!(error.class(), Class::Transient | Class::Contention | Class::Statement),
+            Self::QueueFull(_) => true,
+            Self::Config(_) | Self::Validation(_) | Self::Closed(_) => false,
+        }
+    }
+
+    /// Whether the cause is a `close`, or the end of the runtime that the writers lived on.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+
+    /// The five characters by which PostgreSQL names the error, where it came from PostgreSQL.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Driver(error) => error.sqlstate(),
+            _ => None,
+        }
+    }
+
+    /// The id of the record that this is about: emit the event again with it, and it is stored at most once.
+    pub fn record_id(&self) -> Option<Uuid> {
+        match self {
+            Self::Driver(error) => error.record_id(),
+            Self::Closed(error) => error.record_id(),
+            _ => None,
+        }
+    }
+
+    /// What became of the record.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Driver(error) => error.outcome(),
+            Self::Closed(error) => error.outcome(),
+            Self::Config(_) | Self::Validation(_) | Self::QueueFull(_) => Outcome::Rejected,
+        }
+    }
+
+    /// Whether the record is refused for what it is, so that another may well be stored: it breaks a rule of this
+    /// crate, a constraint or a limit of the table, or a trigger raised an error. Said of a trigger's error whatever
+    /// its SQLSTATE, so that one that [`is_retryable`](Self::is_retryable) may be meant too.
+    ///
+    /// ```
+    /// # #[path = "../../tests/support/mod.rs"] mod support;
+    /// use tracevault::{Config, Event, Tracevault};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = support::database(support::Purpose::Tests)?;
+    /// # let url = database.url();
+    /// let audit = Tracevault::connect(Config::new(url).table_name("doc_refused").ensure_schema(true)).await?;
+    /// let mut refused = Vec::new();
+    /// for name in ["order.paid", "", "order.shipped"] {
+    ///     match audit.emit(Event::new(name)).await {
+    ///         Err(error) if error.is_record_refused() => refused.push(error),
+    ///         // With a failure of the database, the next would fail as well.
+    ///         other => drop(other?),
+    ///     }
+    /// }
+    /// assert_eq!(refused.len(), 1);
+    /// # audit.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_record_refused(&self) -> bool {
+        match self {
+            Self::Validation(_) => true,
+            Self::Driver(error) => error.class() == Class::Record || error.depends_on_the_row(),
+            Self::Config(_) | Self::Closed(_) | Self::QueueFull(_) => false,
+        }
+    }
+
+    /// What the queue asks: [`is_record_refused`](Self::is_record_refused).
+    pub(crate) fn blames_a_record(&self) -> bool {
+        self.is_record_refused()
+    }
+
+    /// The same error, said of one record of the batch that failed.
+    pub(crate) fn of_record(&self, id: Uuid) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::Driver(driver) => driver.set_record_id(id),
+            Self::Closed(closed) => closed.set_record_id(id),
+            Self::Config(_) | Self::Validation(_) | Self::QueueFull(_) => {}
+        }
+        error
+    }
+}

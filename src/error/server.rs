@@ -1,0 +1,85 @@
+//! What PostgreSQL itself said.
+
+use std::{error::Error as StdError, fmt};
+
+use tokio_postgres::error::DbError;
+
+use super::class::Class;
+
+/// What is kept of an error that PostgreSQL reported: never its DETAIL, HINT or CONTEXT, which quote rows.
+#[derive(Clone)]
+pub struct ServerError {
+    sqlstate: String,
+    severity: String,
+    message: String,
+    /// The row is at fault, not the circumstances.
+    refused: bool,
+    may_quote: bool,
+    constraint: Option<String>,
+    column: Option<String>,
+}
+
+impl ServerError {
+    pub(super) fn of(db: &DbError, class: Class) -> Self {
+        Self {
+            sqlstate: db.code().code().to_owned(),
+            severity: db.severity().to_owned(),
+            message: db.message().to_owned(),
+            refused: class == Class::Record,
+            // With a context it came from inside a function: a trigger may say anything, under any SQLSTATE.
+            may_quote: class == Class::Record || db.where_().is_some(),
+            constraint: db.constraint().map(ToOwned::to_owned),
+            column: db.column().map(ToOwned::to_owned),
+        }
+    }
+
+    /// Its message may quote the row, and is withheld.
+    pub(super) fn may_quote(&self) -> bool {
+        self.may_quote
+    }
+
+    /// The five characters by which PostgreSQL names the error.
+    pub fn sqlstate(&self) -> &str {
+        &self.sqlstate
+    }
+
+    /// The constraint that was broken, where there is one.
+    pub fn constraint(&self) -> Option<&str> {
+        self.constraint.as_deref()
+    }
+
+    /// The column at fault, where PostgreSQL names one.
+    pub fn column(&self) -> Option<&str> {
+        self.column.as_deref()
+    }
+
+    /// PostgreSQL's primary message. It may quote a value of the row: look before it goes into a log.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.severity)?;
+        if !self.may_quote {
+            return f.write_str(&self.message);
+        }
+        f.write_str(if self.refused { "PostgreSQL refused the row" } else { "PostgreSQL refused the statement" })?;
+        if let Some(column) = &self.column {
+            write!(f, ", column {column}")?;
+        }
+        if let Some(constraint) = &self.constraint {
+            write!(f, ", constraint {constraint}")?;
+        }
+        f.write_str(" (its message is withheld, as it may quote the row)")
+    }
+}
+
+impl fmt::Debug for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerError({}, {self})", self.sqlstate)
+    }
+}
+
+impl StdError for ServerError {}

@@ -1,0 +1,185 @@
+//! What was being done when the database failed: the words and the advice of the error come from here.
+
+use std::sync::Arc;
+
+use deadpool_postgres::{PoolError, TimeoutType};
+use tokio_postgres::error::{DbError, Severity};
+
+use super::{
+    class::Class,
+    closed::ClosedError,
+    driver::{DriverError, Source},
+    error::Error,
+    outcome::Outcome,
+    server::ServerError,
+};
+use crate::table::TableName;
+
+/// What was being done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Task<'t> {
+    /// Opening a connection.
+    Connect,
+    /// Creating or checking a table.
+    Prepare(&'t TableName),
+    /// Storing records.
+    Store(&'t TableName),
+    /// Storing a record in the caller's transaction: whatever fails, nothing is stored, since nothing is committed.
+    StoreIn(&'t TableName),
+    /// Reading records.
+    Read(&'t TableName),
+}
+
+impl Task<'_> {
+    fn words(self) -> String {
+        match self {
+            Self::Connect => "connecting to PostgreSQL".to_owned(),
+            Self::Prepare(table) => format!("preparing the table {table}"),
+            Self::Store(table) | Self::StoreIn(table) => format!("storing in {table}"),
+            Self::Read(table) => format!("reading {table}"),
+        }
+    }
+
+    /// What is known of the record when no answer came.
+    fn unanswered(self) -> Outcome {
+        match self {
+            Self::Store(_) => Outcome::Unknown,
+            Self::Connect | Self::Prepare(_) | Self::StoreIn(_) | Self::Read(_) => Outcome::Rejected,
+        }
+    }
+
+    fn table(&self) -> Option<&TableName> {
+        match self {
+            Self::Prepare(table) | Self::Store(table) | Self::StoreIn(table) | Self::Read(table) => Some(table),
+            Self::Connect => None,
+        }
+    }
+
+    /// Gives an error of the driver its words, class and advice, and takes the row out of it.
+    pub(crate) fn failed(self, error: tokio_postgres::Error) -> Error {
+        let Some(db) = error.as_db_error() else {
+            let class = Class::unanswered(&error);
+            let (outcome, advice) = if class == Class::Environment {
+                let advice = "the connection string and the server ask for different things, such as a password or TLS: \
+                              see the cause";
+                (Outcome::Rejected, advice)
+            } else {
+                let advice =
+                    "check that PostgreSQL runs and can be reached at the host and port of the connection string";
+                (self.unanswered(), advice)
+            };
+            return self.error(class, outcome, Some(advice.to_owned()), None, Some(Arc::new(error)));
+        };
+        let class = Class::of(db);
+        let outcome = if is_undone(db, class) { Outcome::Rejected } else { self.unanswered() };
+        self.error(class, outcome, self.advice(db), Some(ServerError::of(db, class)), None)
+    }
+
+    /// The same for the pool. A failed connection attempt has stored nothing.
+    pub(crate) fn no_connection(self, error: PoolError) -> Error {
+        let (advice, source): (_, Option<Source>) = match error {
+            PoolError::Backend(error) => return Task::Connect.failed(error),
+            PoolError::Closed => return ClosedError::new("the connection pool").into(),
+            PoolError::Timeout(TimeoutType::Wait) => return self.no_free_connection(),
+            PoolError::Timeout(_) => (
+                "PostgreSQL did not answer within `connect_timeout`: check the host and port, and whether it is stalled",
+                None,
+            ),
+            other => ("check the pool's configuration", Some(Arc::new(other))),
+        };
+        Task::Connect.error(Class::Transient, Outcome::Rejected, Some(advice.to_owned()), None, source)
+    }
+
+    /// All connections were in use for too long.
+    pub(crate) fn no_free_connection(self) -> Error {
+        let advice = "no connection became free within `acquire_timeout`: raise `pool_size`, or find what holds them";
+        self.error(Class::Contention, Outcome::Rejected, Some(advice.to_owned()), None, None)
+    }
+
+    /// No answer came in time.
+    pub(crate) fn timed_out(self) -> Error {
+        let advice = "no answer within `statement_timeout`: look for locks on the table and for a stalled server";
+        self.error(Class::Transient, self.unanswered(), Some(advice.to_owned()), None, None)
+    }
+
+    /// The rows came, and hold what no record can: a column of another type, a time beyond the year 9999.
+    pub(crate) fn unreadable(self, error: tokio_postgres::Error) -> Error {
+        let advice = "a row does not have the types of an audit table: compare its columns with `tracevault init-sql`";
+        self.error(Class::Environment, Outcome::Rejected, Some(advice.to_owned()), None, Some(Arc::new(error)))
+    }
+
+    /// The database is not as it must be, as we found ourselves.
+    pub(crate) fn unprepared(self, advice: String) -> Error {
+        self.error(Class::Environment, Outcome::Rejected, Some(advice), None, None)
+    }
+
+    /// The database is away, says the test recorder.
+    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the recorder's"))]
+    pub(crate) fn unavailable(self, advice: String) -> Error {
+        self.error(Class::Transient, Outcome::Rejected, Some(advice), None, None)
+    }
+
+    fn error(
+        self,
+        class: Class,
+        outcome: Outcome,
+        advice: Option<String>,
+        server: Option<ServerError>,
+        source: Option<Source>,
+    ) -> Error {
+        DriverError::new(self.words(), class, outcome, advice, server, source).into()
+    }
+
+    fn advice(self, db: &DbError) -> Option<String> {
+        let table = self.table();
+        let advice = match (db.code().code(), self) {
+            ("42P01", _) => return table.map(create_table),
+            ("42703" | "42704" | "42P10", _) => {
+                return table.map(|table| format!("the table is not of this version's shape: {}", create_table(table)));
+            }
+            ("3F000", _) => "the schema does not exist: CREATE SCHEMA it, or correct `schema`".to_owned(),
+            ("42501", Self::Read(table)) => format!("GRANT SELECT ON {table} TO this user"),
+            ("42501", Self::Store(table) | Self::StoreIn(table)) => {
+                format!("GRANT INSERT, SELECT (id) ON {table} TO this user")
+            }
+            ("42501", _) => {
+                "this user may not do that: use the owner of the table, or create the table beforehand".to_owned()
+            }
+            ("28P01" | "28000", _) => {
+                "check the user and the password of the connection string, and pg_hba.conf".to_owned()
+            }
+            ("3D000", _) => "check the database name of the connection string".to_owned(),
+            ("53300", _) => {
+                "PostgreSQL has no connection left: lower `pool_size`, or raise its max_connections".to_owned()
+            }
+            ("25P02", _) => "an earlier statement of this transaction failed: roll it back".to_owned(),
+            ("25006", _) => "this server only reads: connect to the primary".to_owned(),
+            ("57014", _) => "PostgreSQL cancelled the statement: see its statement_timeout".to_owned(),
+            ("23514", _) if db.constraint().is_none() => {
+                "the partition for this record is missing: create it".to_owned()
+            }
+            _ => return None,
+        };
+        Some(advice)
+    }
+}
+
+/// Whether PostgreSQL has undone the statement that it answers so. An ERROR undoes it; what is graver ends the
+/// connection, at whatever point it was.
+fn is_undone(db: &DbError, class: Class) -> bool {
+    let code = db.code().code();
+    if code.starts_with("08") || code == "40003" {
+        // Of connections, which a pooler may say of one behind it; and "completion unknown".
+        return false;
+    }
+    match db.parsed_severity() {
+        Some(severity) => severity == Severity::Error,
+        None => class != Class::Transient,
+    }
+}
+
+/// The command that makes a table.
+pub(crate) fn create_table(table: &TableName) -> String {
+    let schema = table.schema().map(|schema| format!(" --schema {schema}")).unwrap_or_default();
+    format!("create it: tracevault init-sql {}{schema} | psql \"$DATABASE_URL\"", table.name())
+}
