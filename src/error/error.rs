@@ -112,11 +112,6 @@ impl Error {
         }
     }
 
-    /// What the queue asks: [`is_record_refused`](Self::is_record_refused).
-    pub(crate) fn blames_a_record(&self) -> bool {
-        self.is_record_refused()
-    }
-
     /// The same error, said of one record of the batch that failed.
     pub(crate) fn of_record(&self, id: Uuid) -> Self {
         let mut error = self.clone();

@@ -142,7 +142,7 @@ impl Shift {
     fn others_may_pass(&self, part: &Range<usize>, error: &Error) -> bool {
         let records = &self.records[part.clone()];
         let own_ids = records.iter().filter(|record| record.own_id()).count();
-        error.blames_a_record()
+        error.is_record_refused()
             || (matches!(error.sqlstate(), Some("42501" | "42P10")) && (1..records.len()).contains(&own_ids))
     }
 
