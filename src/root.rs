@@ -14,7 +14,7 @@ use crate::{
     event::{DiffEvent, Event},
     pool::Connections,
     query::Query,
-    queue::{Drained, Stats},
+    queue::{Drained, Stats, within},
     receipt::Receipt,
     scope::{Names, Scope},
     store::{PgStore, Store},
@@ -227,7 +227,8 @@ impl Tracevault {
         let deadline = Instant::now() + self.0.close_timeout;
         let drained = self.0.context.drain().await;
         // A caller's own transaction that is stalled must not hold us.
-        let _ = tokio::time::timeout_at(deadline, self.0.context.lifecycle.idle()).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let _ = within(&self.0.context.runtime, left, self.0.context.lifecycle.idle()).await;
         if let Some(Both { write, read }) = &self.0.connections {
             write.close();
             read.close();

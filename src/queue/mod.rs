@@ -183,6 +183,12 @@ impl Drop for Queue {
     }
 }
 
+/// A wait that needs no runtime of the caller's, but this one.
+pub(crate) fn within<F: Future>(runtime: &Handle, longest: Duration, future: F) -> tokio::time::Timeout<F> {
+    let _entered = Handle::try_current().is_err().then(|| runtime.enter());
+    tokio::time::timeout(longest, future)
+}
+
 /// Why a record was not accepted at once; it is given back.
 pub(crate) enum Refusal {
     /// There is no room.
@@ -258,7 +264,7 @@ impl Shared {
         self.wake.notify_one();
         let finished = progress.wait_for(|now| now.finished() >= target || now.ended);
         // The sender lives in `self`: only the time can run out.
-        let _ = self.within(self.limits.close_timeout, finished).await;
+        let _ = within(&self.runtime, self.limits.close_timeout, finished).await;
         let now = *self.progress.borrow();
         Drained {
             stored: now.stored - before.stored,
@@ -286,7 +292,7 @@ impl Shared {
         let mut progress = self.progress.subscribe();
         // The sender lives in `self`, so that this ends only by the writer's end.
         // The writer keeps the deadline itself, unless its runtime does not run.
-        let _ = self.within(self.limits.close_timeout + GRACE, progress.wait_for(|now| now.ended)).await;
+        let _ = within(&self.runtime, self.limits.close_timeout + GRACE, progress.wait_for(|now| now.ended)).await;
         let (before, accepted) = {
             let state = self.state();
             (state.closed.unwrap_or_default(), state.accepted)
@@ -297,12 +303,6 @@ impl Shared {
             failed: now.failed - before.failed,
             left: accepted - now.stored - now.failed,
         }
-    }
-
-    /// A wait that needs no runtime of the caller's.
-    fn within<F: Future>(&self, longest: Duration, future: F) -> tokio::time::Timeout<F> {
-        let _entered = Handle::try_current().is_err().then(|| self.runtime.enter());
-        tokio::time::timeout(longest, future)
     }
 
     pub(crate) fn stats(&self) -> Stats {
