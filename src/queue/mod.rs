@@ -292,7 +292,10 @@ impl Shared {
         let mut progress = self.progress.subscribe();
         // The sender lives in `self`, so that this ends only by the writer's end.
         // The writer keeps the deadline itself, unless its runtime does not run.
-        let _ = within(&self.runtime, self.limits.close_timeout + GRACE, progress.wait_for(|now| now.ended)).await;
+        // Counted from the close, since a root waits for its queues one after the other.
+        let began = self.closing.borrow().unwrap_or_else(Instant::now);
+        let left = (began + self.limits.close_timeout + GRACE).saturating_duration_since(Instant::now());
+        let _ = within(&self.runtime, left, progress.wait_for(|now| now.ended)).await;
         let (before, accepted) = {
             let state = self.state();
             (state.closed.unwrap_or_default(), state.accepted)

@@ -98,3 +98,34 @@ async fn every_accepted_record_is_stored_heard_of_or_reported_however_its_emit_i
     assert_eq!(stats.accepted, stats.stored + stats.failed);
     assert_eq!(stats.failed, heard + reported.load(Ordering::SeqCst), "{stats:?}, {heard} heard");
 }
+
+/// The writer answers on the other thread, at about the time of the drop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_comes_while_its_emit_is_dropped_is_reported() {
+    const EMITS: u32 = 20_000;
+    let reported = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&reported);
+    let config = Config::default().on_error(move |_, _| {
+        counter.fetch_add(1, Ordering::SeqCst);
+    });
+    let (audit, recorder) = testing::recorder(config).unwrap();
+    let mut heard = 0;
+    for n in 0..EMITS {
+        recorder.fail_next();
+        let mut emit = audit.emit("dropped");
+        if poll!(&mut emit).is_ready() {
+            heard += 1;
+            continue;
+        }
+        // At first in step with the writer, then a little later each time.
+        while n % 2 == 0 && audit.stats().failed <= u64::from(n) {
+            std::hint::spin_loop();
+        }
+        for _ in 0..n % 512 {
+            std::hint::spin_loop();
+        }
+        drop(emit);
+    }
+    audit.close().await.unwrap();
+    assert_eq!(heard + reported.load(Ordering::SeqCst), u64::from(EMITS));
+}
