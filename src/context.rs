@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct Context {
     store: Arc<dyn Store>,
     /// Captured when the root was made: the writers live and die with it.
-    runtime: Handle,
+    pub(crate) runtime: Handle,
     pub(crate) lifecycle: Lifecycle,
     queues: Mutex<Queues>,
     /// The numbers of the queues that are gone.

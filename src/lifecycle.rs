@@ -3,9 +3,12 @@
 //! Whatever uses the database outside the writers' tasks holds a [`Pass`] while it does. Closing refuses new passes,
 //! and can wait until the last one is given back. A child is closed with its parent.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify, time::Timeout};
 
 use crate::error::ClosedError;
 
@@ -105,6 +108,12 @@ impl Drop for Pass {
             level = lifecycle.0.parent.as_ref();
         }
     }
+}
+
+/// A wait that ends in time, also where the caller has no tokio runtime: then on this one's timer.
+pub(crate) fn within<F: Future>(runtime: &Handle, longest: Duration, wait: F) -> Timeout<F> {
+    let _entered = Handle::try_current().is_err().then(|| runtime.enter());
+    tokio::time::timeout(longest, wait)
 }
 
 #[cfg(test)]

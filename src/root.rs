@@ -12,6 +12,7 @@ use crate::{
     emit::{Emit, EmitIn},
     error::{ConfigError, Error},
     event::{DiffEvent, Event},
+    lifecycle::within,
     pool::Connections,
     query::Query,
     queue::{Drained, Stats},
@@ -278,7 +279,8 @@ impl Tracevault {
         let deadline = Instant::now() + self.0.close_timeout;
         let drained = self.0.context.drain().await;
         // A caller's own transaction that is stalled must not hold us.
-        let _ = tokio::time::timeout_at(deadline, self.0.context.lifecycle.idle()).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let _ = within(&self.0.context.runtime, left, self.0.context.lifecycle.idle()).await;
         if let Some(Both { write, read }) = &self.0.connections {
             write.close();
             read.close();

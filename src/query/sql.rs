@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, fmt, fmt::Write as _};
 
 use bytes::BytesMut;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, macros::datetime};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
 
@@ -22,8 +22,8 @@ use crate::{
 const LARGEST_PAGE: u32 = 500;
 const USUAL_PAGE: u32 = 50;
 
-/// 4713 BC, in which PostgreSQL's time begins.
-const FIRST_YEAR: i32 = -4712;
+/// The first moment that PostgreSQL has.
+const FIRST: OffsetDateTime = datetime!(-4713-11-24 00:00 UTC);
 
 /// What is read, in the order that rows are taken apart in. JSON comes as text: exactly as PostgreSQL keeps it.
 const COLUMNS: &str = "id, event, actor_id, actor_type, target_id, target_type, data::text, meta::text, mode, \
@@ -188,7 +188,7 @@ impl Param {
 
     /// Cut to the microsecond, as records are.
     fn time(path: &'static str, at: OffsetDateTime) -> Result<Self, ValidationError> {
-        match to_microseconds(at).filter(|at| at.year() >= FIRST_YEAR) {
+        match to_microseconds(at).filter(|at| *at >= FIRST) {
             Some(at) => Ok(Self::Time(at)),
             None => Err(ValidationError::new(path, "is beyond the times that PostgreSQL has")),
         }

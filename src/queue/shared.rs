@@ -17,6 +17,7 @@ use super::{Answer, Drained, Refusal, Stats, Totals};
 use crate::{
     config::{OnError, Settings, WhenFull},
     error::{ClosedError, Error, QueueFullError},
+    lifecycle::within,
     record::Record,
 };
 
@@ -182,7 +183,7 @@ impl Shared {
         self.wake.notify_one();
         let finished = progress.wait_for(|now| now.finished() >= target || now.ended);
         // The sender lives in `self`: only the time can run out.
-        let _ = self.within(self.limits.close_timeout, finished).await;
+        let _ = within(&self.runtime, self.limits.close_timeout, finished).await;
         let now = *self.progress.borrow();
         Drained {
             stored: now.stored - before.stored,
@@ -210,7 +211,10 @@ impl Shared {
         let mut progress = self.progress.subscribe();
         // The sender lives in `self`, so that this ends only by the writer's end.
         // The writer keeps the deadline itself, unless its runtime does not run.
-        let _ = self.within(self.limits.close_timeout + GRACE, progress.wait_for(|now| now.ended)).await;
+        // Counted from the close, since a root waits for its queues one after the other.
+        let began = self.closing.borrow().unwrap_or_else(Instant::now);
+        let left = (began + self.limits.close_timeout + GRACE).saturating_duration_since(Instant::now());
+        let _ = within(&self.runtime, left, progress.wait_for(|now| now.ended)).await;
         let (before, accepted) = {
             let state = self.state();
             (state.closed.unwrap_or_default(), state.accepted)
@@ -221,12 +225,6 @@ impl Shared {
             failed: now.failed - before.failed,
             left: accepted - now.stored - now.failed,
         }
-    }
-
-    /// A wait that needs no runtime of the caller's.
-    fn within<F: Future>(&self, longest: Duration, future: F) -> tokio::time::Timeout<F> {
-        let _entered = Handle::try_current().is_err().then(|| self.runtime.enter());
-        tokio::time::timeout(longest, future)
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -3,6 +3,7 @@
 mod handshake;
 mod secrets;
 mod server;
+mod stalled;
 
 use std::{
     error::Error as StdError,
@@ -353,4 +354,24 @@ async fn a_trigger_that_tells_a_secret() {
         table.sql.batch_execute(&format!("DROP FUNCTION \"f_{}\" CASCADE", table.name)).await.unwrap();
         table.drop().await;
     }
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_aborted_before() {
+    let table = Table::new("error").await;
+    let audit = table.audit();
+    let mut client = kit::client().await;
+    let transaction = client.transaction().await.unwrap();
+    transaction.batch_execute("SELECT 1/0").await.unwrap_err();
+    let id = Uuid::new_v4();
+    let error = audit.emit_in(&transaction, event().id(id)).await.unwrap_err();
+    let says = vec!["an earlier statement of this transaction failed: roll it back".to_owned()];
+    check(&error, &Expected { sqlstate: Some("25P02"), says, because: "current transaction is aborted", ..REJECTED });
+    assert_eq!(error.record_id(), Some(id));
+    transaction.rollback().await.unwrap();
+    let transaction = client.transaction().await.unwrap();
+    audit.emit_in(&transaction, event().id(id)).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(table.count().await, 1);
+    table.drop().await;
 }

@@ -8,10 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{future::join_all, poll};
+use futures_util::{FutureExt, future::join_all, poll};
 use tracevault::{
     Config, DiffEvent, Drained, Event, Mode, Outcome, ScopeOverrides, Tracevault,
     query::{CountFilters, Filters, Query, QueryConfig},
+    testing,
 };
 
 use crate::kit::{Table, client, url};
@@ -384,4 +385,58 @@ async fn concurrent_and_abandoned_closes_agree() {
     assert!(answers.into_iter().all(|answer| answer.unwrap() == first));
     assert_eq!((first.failed, first.left, table.count().await), (0, 0, 1_000));
     table.drop().await;
+}
+
+/// Polls it here, where no runtime is, until it is ready.
+fn outside_of_tokio<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(answer) = future.as_mut().now_or_never() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "it never ends");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_close_ends_where_the_writers_runtime_does_not_run() {
+    let parked = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config = Config::default().close_timeout(Duration::from_millis(200));
+    let (audit, recorder) = parked.block_on(async { testing::recorder(config).unwrap() });
+    let scopes: Vec<_> = (0..8).map(|_| audit.scope(ScopeOverrides::new()).unwrap()).collect();
+    audit.try_emit("late").unwrap();
+    for scope in &scopes {
+        scope.try_emit("late").unwrap();
+    }
+    let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (flushed, drained) = own.block_on(async {
+        let flushed = audit.flush().await.unwrap();
+        let longest = Duration::from_secs(5);
+        let closed = tokio::time::timeout(longest, audit.close()).await;
+        (flushed, closed.expect("it is bounded, however many scopes there are").unwrap())
+    });
+    assert_eq!((numbers(flushed), numbers(drained)), ((0, 0, 1), (0, 0, 9)));
+    assert!(recorder.records().is_empty());
+    assert!(audit.emit("after").now_or_never().unwrap().unwrap_err().is_closed());
+}
+
+#[test]
+fn flush_and_close_need_no_runtime_of_the_callers() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (audit, recorder) = runtime.block_on(async { testing::recorder(Config::default()).unwrap() });
+    assert_eq!(numbers(outside_of_tokio(audit.flush()).unwrap()), (0, 0, 0));
+    let scope = audit.scope(ScopeOverrides::new()).unwrap();
+    audit.try_emit("one").unwrap();
+    scope.try_emit("one").unwrap();
+    outside_of_tokio(scope.close()).unwrap();
+    outside_of_tokio(audit.close()).unwrap();
+    assert_eq!((recorder.records().len(), audit.stats().queued), (2, 0));
+
+    // Not driven, a flush waits: it does not panic.
+    let parked = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (audit, _recorder) = parked.block_on(async { testing::recorder(Config::default()).unwrap() });
+    audit.try_emit("one").unwrap();
+    assert!(audit.flush().now_or_never().is_none());
 }

@@ -183,6 +183,75 @@ async fn patterns_are_masked_inside_sentences_and_urls() {
 }
 
 #[tokio::test]
+async fn no_pattern_spoils_the_match_of_another() {
+    let cases: [(&[&str], &str, &str); 9] = [
+        (&["[0-9]{4}", "sk_[A-Za-z0-9]+"], "sk_abc1234defsecret", "#"),
+        (&["sk_[A-Za-z0-9]+", "[0-9]{4}"], "sk_abc1234defsecret", "#"),
+        (&["abc", "cde", "efg"], "-abcdefg-", "-#-"),
+        (&["b", "abc", "c"], "-abc-b-c-", "-#-#-#-"),
+        (&["ab", "cd"], "-abcd-", "-##-"),
+        (&["ab", "bc", "cd"], "abcd", "#"),
+        (&[r"\b", "x+"], "ab xx cd", "ab # cd"),
+        (&[r"\b"], "ab cd", "ab cd"),
+        (&["é😀", "😀語"], "aé😀語b", "a#b"),
+    ];
+    for (patterns, text, masked) in cases {
+        let config = Config::default().mask_patterns(patterns.iter().map(|text| pattern(text))).mask_value("#");
+        let Ok((audit, recorder)) = testing::recorder(config) else { panic!("{patterns:?}") };
+        audit.emit(Event::new("e").data(json!({ "v": text }))).await.unwrap();
+        assert_eq!(parsed(recorder.records()[0].data().unwrap()), json!({ "v": masked }), "{patterns:?}");
+    }
+    let config = Config::default().mask_patterns([pattern("[0-9]{4}"), pattern("sk_[A-Za-z0-9]+")]);
+    let (audit, recorder) = testing::recorder(config).unwrap();
+    audit.emit(Event::new("e").data(json!({ "k": "sk_abc1234defsecret" }))).await.unwrap();
+    assert_eq!(recorder.records()[0].data(), Some(r#"{"k":"[REDACTED]"}"#));
+}
+
+/// What is hidden, byte by byte: a byte that some match covers is gone, and each run of them that matches hold together
+/// is one mask.
+fn covered(patterns: &[Regex], text: &str, mask: &str) -> String {
+    let matches: Vec<_> = patterns.iter().flat_map(|pattern| pattern.find_iter(text)).map(|one| one.range()).collect();
+    let mut shown = Vec::new();
+    for (at, byte) in text.bytes().enumerate() {
+        let joined = matches.iter().any(|range| range.start < at && at < range.end);
+        if !matches.iter().any(|range| range.contains(&at)) {
+            shown.push(byte);
+        } else if !joined {
+            shown.extend(mask.bytes());
+        }
+    }
+    String::from_utf8(shown).unwrap()
+}
+
+#[test]
+fn any_patterns_together_hide_what_each_of_them_finds() {
+    const PATTERNS: [&str; 10] =
+        ["[0-9]{2}", "s_[a-c0-9]+", "abc", "b", "bc?a", r"\b", "é.", "c😀|a", "_.*_", "[^a0_]{3}"];
+    let patterns = PATTERNS.map(pattern);
+    let runtime = runtime();
+    let _inside = runtime.enter();
+    let letter = prop::sample::select(vec!['a', 'b', 'c', 's', '_', '0', '1', ' ', '"', 'é', '😀']);
+    let text = prop::collection::vec(letter, 0..24).prop_map(String::from_iter);
+    let chosen = prop::sample::subsequence((0..PATTERNS.len()).collect::<Vec<_>>(), 0..6).prop_shuffle();
+    let overlaps = std::cell::Cell::new(0);
+    check(&(text, chosen), |(text, chosen)| {
+        let chosen: Vec<_> = chosen.into_iter().map(|index| patterns[index].clone()).collect();
+        let (audit, recorder) =
+            testing::recorder(Config::default().mask_patterns(chosen.clone()).mask_value("<a0b>")).unwrap();
+        runtime.block_on(audit.emit(Event::new("e").data(json!({ "v": text })))).unwrap();
+        let expected = covered(&chosen, &text, "<a0b>");
+        assert_eq!(
+            parsed(recorder.records()[0].data().unwrap()),
+            json!({ "v": expected }),
+            "{text:?} under {chosen:?}"
+        );
+        let in_turn = chosen.iter().fold(text, |text, one| one.replace_all(&text, "<a0b>").into_owned());
+        overlaps.set(overlaps.get() + usize::from(in_turn != expected));
+    });
+    assert!(overlaps.get() > 20, "few patterns met: {}", overlaps.get());
+}
+
+#[tokio::test]
 async fn the_masks_value_is_text_of_any_kind() {
     for value in ["***", "", "\"quoted\" \\ back\\slash", "$0 ${x} $1", "語\n\t😀", "[REDACTED]"] {
         let trial = Trial::with("mask_value", |config| {

@@ -1,5 +1,9 @@
 //! The queue: order, batches, bounds, and that each accepted record is stored or reported.
 
+mod answers;
+mod batches;
+mod room;
+
 use std::{
     sync::{
         Arc, Mutex,

@@ -1,5 +1,6 @@
 //! The DDL: what it renders, what it makes, and what it leaves alone.
 
+mod ensure;
 pub mod node;
 mod roles;
 

@@ -130,6 +130,28 @@ async fn a_cursor_is_refused_where_it_does_not_belong() {
     elsewhere.drop().await;
 }
 
+#[tokio::test]
+async fn a_cursor_forged_to_a_time_beyond_postgresqls_is_refused() {
+    let table = Table::new("forged").await;
+    table.sql.batch_execute(&more_rows(&table.name, 3)).await.unwrap();
+    let query = table.audit().query();
+    for order in [Order::Desc, Order::Asc] {
+        let filters = Filters::new().order(order).limit(1);
+        let text = query.page(filters.clone(), None).await.unwrap().next.unwrap().to_string();
+        let [version, _, id, digest] = text.split('.').collect::<Vec<_>>()[..] else { panic!("{text}") };
+        // The first year that `time` knows, and the last microsecond before PostgreSQL's first.
+        for micros in ["-377705116800000000", "-210866803200000001"] {
+            let forged: Cursor = format!("{version}.{micros}.{id}.{digest}").parse().unwrap();
+            let error = query.page(filters.clone(), Some(&forged)).await.unwrap_err();
+            assert_eq!(crate::trial::refusal(&error).0, "cursor");
+        }
+        let earliest: Cursor = format!("{version}.-210866803200000000.{id}.{digest}").parse().unwrap();
+        let page = query.page(filters, Some(&earliest)).await.unwrap();
+        assert_eq!(page.records.is_empty(), order == Order::Desc);
+    }
+    table.drop().await;
+}
+
 #[test]
 fn what_is_no_cursor_is_refused() {
     let valid = format!("1.1700000000000000.{}.{}", "0".repeat(32), "f".repeat(32));
