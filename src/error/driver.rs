@@ -65,9 +65,8 @@ impl DriverError {
         self.0.class
     }
 
-    /// A missing partition, or whatever a function (a trigger) raised: of another row it may not be true.
     pub(super) fn depends_on_the_row(&self) -> bool {
-        self.server_error().is_some_and(|server| server.may_quote() || server.sqlstate() == "23514")
+        self.server_error().is_some_and(ServerError::depends_on_the_row)
     }
 
     pub(super) fn set_record_id(&mut self, id: Uuid) {

@@ -15,6 +15,7 @@ pub struct ServerError {
     /// The row is at fault, not the circumstances.
     refused: bool,
     may_quote: bool,
+    by_row: bool,
     constraint: Option<String>,
     column: Option<String>,
 }
@@ -28,14 +29,19 @@ impl ServerError {
             refused: class == Class::Record,
             // With a context it came from inside a function: a trigger may say anything, under any SQLSTATE.
             may_quote: class == Class::Record || db.where_().is_some(),
+            // Row-level security and WITH CHECK OPTION, which have the code of a missing grant: only the place in the
+            // server's source that said it tells them apart, in every language.
+            by_row: db.where_().is_some()
+                || db.code().code() == "23514"
+                || db.routine() == Some("ExecWithCheckOptions"),
             constraint: db.constraint().map(ToOwned::to_owned),
             column: db.column().map(ToOwned::to_owned),
         }
     }
 
-    /// Its message may quote the row, and is withheld.
-    pub(super) fn may_quote(&self) -> bool {
-        self.may_quote
+    /// Of another row it may not be true: a missing partition, a policy, or whatever a function (a trigger) raised.
+    pub(super) fn depends_on_the_row(&self) -> bool {
+        self.by_row
     }
 
     /// The five characters by which PostgreSQL names the error.

@@ -74,3 +74,28 @@ async fn a_record_that_a_trigger_refuses_under_any_sqlstate() {
         table.drop().await;
     }
 }
+
+/// A tenant's policy on the table: the code is that of a missing grant.
+#[tokio::test]
+async fn a_record_that_a_policy_refuses() {
+    let table = Table::new("policy").await;
+    let role = crate::kit::unique("role");
+    let policy = format!(
+        "{create}
+         GRANT INSERT ON \"{0}\" TO {role};
+         ALTER TABLE \"{0}\" ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY mine ON \"{0}\" FOR INSERT TO {role} WITH CHECK (event <> 'theirs');",
+        table.name,
+        create = crate::kit::create_role(&role),
+    );
+    table.sql.batch_execute(&policy).await.unwrap();
+    let config = tracevault::Config::new(crate::kit::url_as(&role)).table_name(&table.name);
+    let audit = Tracevault::new(config).unwrap();
+    let answers = join_all(["mine", "theirs", "mine"].map(|event| audit.emit(event))).await;
+    assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(answers[1].as_ref().unwrap_err().sqlstate(), Some("42501"));
+    assert_eq!(transactions(&table).await, 2, "it was one batch, and then was not");
+    audit.close().await.unwrap();
+    table.sql.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+    table.drop().await;
+}
