@@ -49,7 +49,7 @@ impl Order {
                 line("SKU-0002", "a desk lamp with a long arm", 2, 39.5),
             ],
             currency: "EUR",
-            note: "please leave it with the neighbours on the second floor",
+            note: "please leave it with the neighbours on the second floor, or in the shed behind the house, key under the mat",
             token: "tok_51H8fJ2eZvKYlo2C0aBcDeFg",
         }
     }
