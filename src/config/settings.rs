@@ -41,6 +41,17 @@ pub(crate) struct PoolSettings {
     pub(crate) statement_timeout: Duration,
 }
 
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            size: 8,
+            acquire_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 /// The settings of one scope.
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -120,7 +131,7 @@ impl Config {
             queue_bytes: within("queue_bytes", queue_bytes.unwrap_or(64 << 20), 1, MOST_BYTES)?,
             when_full: when_full.unwrap_or_default(),
             max_payload_bytes: within("max_payload_bytes", max_payload_bytes.unwrap_or(256 << 10), 2, 64 << 20)?,
-            close_timeout: positive("close_timeout", close_timeout, 30)?,
+            close_timeout: positive("close_timeout", close_timeout.unwrap_or(Duration::from_secs(30)))?,
             clock: clock.unwrap_or_default(),
         };
         let mut own = ScopeOverrides::new();
@@ -145,14 +156,15 @@ impl Config {
             Ok((name, settings))
         };
         let scopes = scopes.into_iter().map(named).collect::<Result<_, Error>>()?;
+        let usual = PoolSettings::default();
         Ok(Resolved {
             connection_string: connection_string.map(|text| text.0),
             read_connection_string: read_connection_string.map(|text| text.0),
             pool: PoolSettings {
-                size: within("pool_size", pool_size.unwrap_or(8), 1, 10_000)?,
-                acquire_timeout: positive("acquire_timeout", acquire_timeout, 5)?,
-                connect_timeout: positive("connect_timeout", connect_timeout, 5)?,
-                statement_timeout: positive("statement_timeout", statement_timeout, 10)?,
+                size: within("pool_size", pool_size.unwrap_or(usual.size), 1, 10_000)?,
+                acquire_timeout: positive("acquire_timeout", acquire_timeout.unwrap_or(usual.acquire_timeout))?,
+                connect_timeout: positive("connect_timeout", connect_timeout.unwrap_or(usual.connect_timeout))?,
+                statement_timeout: positive("statement_timeout", statement_timeout.unwrap_or(usual.statement_timeout))?,
             },
             ensure_schema: ensure_schema.unwrap_or(false),
             root,
@@ -246,11 +258,11 @@ fn within(key: &'static str, value: usize, least: usize, most: usize) -> Result<
     Err(ConfigError::new(key, format!("must be from {least} to {most}")))
 }
 
-fn positive(key: &'static str, given: Option<Duration>, default_seconds: u64) -> Result<Duration, ConfigError> {
-    match given {
-        Some(Duration::ZERO) => Err(ConfigError::new(key, "must be longer than zero")),
-        given => bounded(key, given.unwrap_or(Duration::from_secs(default_seconds))),
+fn positive(key: &'static str, duration: Duration) -> Result<Duration, ConfigError> {
+    if duration.is_zero() {
+        return Err(ConfigError::new(key, "must be longer than zero"));
     }
+    bounded(key, duration)
 }
 
 /// Added to an instant, a longer one could overflow; and who asks for one means "never", which no wait here may be.

@@ -14,7 +14,7 @@ use super::{
     sql::{self, Select},
 };
 use crate::{
-    config::Config,
+    config::PoolSettings,
     error::{ConfigError, Error, Task, ValidationError},
     lifecycle::Lifecycle,
     pool::Connections,
@@ -105,10 +105,9 @@ impl Query {
     }
 
     /// Reads through a pool of yours, which is left open on close, with the default deadlines.
-    #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a configuration that sets nothing is valid")]
     pub fn with_pool(pool: deadpool_postgres::Pool, table: TableName) -> Self {
-        let limits = Config::default().resolve().expect("the defaults are settings that can be used").pool;
-        Self::new(Some(Connections::borrowed(pool, limits)), table, Lifecycle::new("the query"), true)
+        let connections = Connections::borrowed(pool, PoolSettings::default());
+        Self::new(Some(connections), table, Lifecycle::new("the query"), true)
     }
 
     /// At most `limit` records, the newest first unless the filters say otherwise.

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{Answer, Drained, Refusal, Stats, Totals};
 use crate::{
-    config::{OnError, Settings, WhenFull},
+    config::{Settings, WhenFull},
     error::{ClosedError, Error, QueueFullError},
     lifecycle::within,
     record::Record,
@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// What the handle and the writer share.
 pub(crate) struct Shared {
-    pub(super) limits: Limits,
+    pub(super) settings: Settings,
     pub(super) state: Mutex<State>,
     /// Where the numbers go in the end.
     pub(super) totals: Totals,
@@ -41,16 +41,6 @@ pub(crate) struct Shared {
     pub(super) wake: Notify,
     pub(super) progress: watch::Sender<Progress>,
     pub(super) closing: watch::Sender<Option<Instant>>,
-}
-
-pub(super) struct Limits {
-    pub(super) capacity: usize,
-    pub(super) bytes: usize,
-    pub(super) when_full: WhenFull,
-    pub(super) batch_size: usize,
-    pub(super) flush_interval: Duration,
-    pub(super) close_timeout: Duration,
-    pub(super) on_error: OnError,
 }
 
 #[derive(Default)]
@@ -94,19 +84,10 @@ impl Drop for Shared {
 
 impl Shared {
     pub(super) fn new(settings: &Settings, runtime: Handle, totals: Totals) -> Self {
-        let limits = Limits {
-            capacity: settings.queue_capacity,
-            bytes: settings.queue_bytes,
-            when_full: settings.when_full,
-            batch_size: settings.batch_size,
-            flush_interval: settings.flush_interval,
-            close_timeout: settings.close_timeout,
-            on_error: Arc::clone(&settings.on_error),
-        };
         Self {
-            slots: Semaphore::new(limits.capacity),
-            bytes: Semaphore::new(limits.bytes),
-            limits,
+            slots: Semaphore::new(settings.queue_capacity),
+            bytes: Semaphore::new(settings.queue_bytes),
+            settings: settings.clone(),
             state: Mutex::default(),
             totals,
             runtime,
@@ -145,12 +126,12 @@ impl Shared {
     }
 
     pub(crate) fn waits_when_full(&self) -> bool {
-        self.limits.when_full == WhenFull::Wait
+        self.settings.when_full == WhenFull::Wait
     }
 
     /// A record heavier than the whole queue passes alone.
     fn weigh(&self, record: &Record) -> u32 {
-        u32::try_from(record.weight().min(self.limits.bytes)).unwrap_or(u32::MAX)
+        u32::try_from(record.weight().min(self.settings.queue_bytes)).unwrap_or(u32::MAX)
     }
 
     fn push(&self, item: Item) -> Result<(), ClosedError> {
@@ -166,7 +147,7 @@ impl Shared {
         state.waiting.push_back(item);
         let count = state.waiting.len();
         drop(state);
-        if urgent || count == 1 || count == self.limits.batch_size {
+        if urgent || count == 1 || count == self.settings.batch_size {
             self.wake.notify_one();
         }
         Ok(())
@@ -183,7 +164,7 @@ impl Shared {
         self.wake.notify_one();
         let finished = progress.wait_for(|now| now.finished() >= target || now.ended);
         // The sender lives in `self`: only the time can run out.
-        let _ = within(&self.runtime, self.limits.close_timeout, finished).await;
+        let _ = within(&self.runtime, self.settings.close_timeout, finished).await;
         let now = *self.progress.borrow();
         Drained {
             stored: now.stored - before.stored,
@@ -213,7 +194,7 @@ impl Shared {
         // The writer keeps the deadline itself, unless its runtime does not run.
         // Counted from the close, since a root waits for its queues one after the other.
         let began = self.closing.borrow().unwrap_or_else(Instant::now);
-        let left = (began + self.limits.close_timeout + GRACE).saturating_duration_since(Instant::now());
+        let left = (began + self.settings.close_timeout + GRACE).saturating_duration_since(Instant::now());
         let _ = within(&self.runtime, left, progress.wait_for(|now| now.ended)).await;
         let (before, accepted) = {
             let state = self.state();
@@ -236,7 +217,8 @@ impl Shared {
             stored: now.stored,
             failed: now.failed + now.left,
             queued: accepted.saturating_sub(now.finished()),
-            queued_bytes: (self.limits.bytes - self.bytes.available_permits().min(self.limits.bytes)) as u64,
+            queued_bytes: (self.settings.queue_bytes - self.bytes.available_permits().min(self.settings.queue_bytes))
+                as u64,
         }
     }
 
@@ -248,20 +230,20 @@ impl Shared {
             // The sender lives in `self`.
             Err(_) => return,
         };
-        tokio::time::sleep_until(began + self.limits.close_timeout).await;
+        tokio::time::sleep_until(began + self.settings.close_timeout).await;
     }
 
     /// Tells `on_error`.
     pub(crate) fn report(&self, error: &Error, record: &Record) {
-        if catch_unwind(AssertUnwindSafe(|| (self.limits.on_error)(error, record))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| (self.settings.on_error)(error, record))).is_err() {
             tracing::error!(id = %record.id(), "`on_error` panicked");
         }
     }
 
     fn full(&self) -> QueueFullError {
         QueueFullError {
-            records: self.limits.capacity - self.slots.available_permits().min(self.limits.capacity),
-            bytes: self.limits.bytes - self.bytes.available_permits().min(self.limits.bytes),
+            records: self.settings.queue_capacity - self.slots.available_permits().min(self.settings.queue_capacity),
+            bytes: self.settings.queue_bytes - self.bytes.available_permits().min(self.settings.queue_bytes),
         }
     }
 
@@ -273,6 +255,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
         config::Config,

@@ -76,7 +76,7 @@ impl Shift {
         self.wait_for_company().await;
         let mut state = self.shared.state();
         let mut bytes = 0;
-        while self.records.len() < self.shared.limits.batch_size {
+        while self.records.len() < self.shared.settings.batch_size {
             let fits = |item: &Item| bytes == 0 || bytes + item.weight as usize <= LARGEST_BATCH;
             if !state.waiting.front().is_some_and(fits) {
                 break;
@@ -92,7 +92,7 @@ impl Shift {
 
     /// Lets a batch fill, for at most the flush interval, while nobody waits for it.
     async fn wait_for_company(&self) {
-        let interval = self.shared.limits.flush_interval;
+        let interval = self.shared.settings.flush_interval;
         if interval.is_zero() {
             return;
         }
@@ -102,7 +102,7 @@ impl Shift {
                 {
                     let state = self.shared.state();
                     let first = state.accepted - state.waiting.len() as u64;
-                    let full = state.waiting.len() >= self.shared.limits.batch_size;
+                    let full = state.waiting.len() >= self.shared.settings.batch_size;
                     if full || state.closed.is_some() || state.urgent_up_to > first {
                         return;
                     }

@@ -58,9 +58,7 @@ async fn comment(lease: &Lease, table: &TableName) -> Result<Option<String>, tok
 
 /// A table without our comment was made by Tracevault for Node, or has its owner's own comment: it may be used.
 fn check_version(task: Task<'_>, table: &TableName, comment: &str) -> Result<(), Error> {
-    let Some(version) = comment.strip_prefix(schema::COMMENT).and_then(|rest| rest.trim().parse::<u32>().ok()) else {
-        return Ok(());
-    };
+    let Some(version) = version(comment) else { return Ok(()) };
     let advice = match version.cmp(&schema::VERSION) {
         std::cmp::Ordering::Equal => return Ok(()),
         std::cmp::Ordering::Less => format!(

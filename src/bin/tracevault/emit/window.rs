@@ -63,9 +63,8 @@ pub(crate) fn configured(config: Config, batch_size: usize) -> (Config, Arc<Fail
     let heard = Arc::clone(&failures);
     let config = config
         .async_batch_size(batch_size)
-        // A batch gives its room back only after its records count as finished. A size beyond what any batch may have
-        // is refused by its own name.
-        .queue_capacity(most(batch_size).saturating_add(batch_size).min(1 << 20))
+        // A size beyond what any batch may have is refused by its own name, not by this one's.
+        .queue_capacity(most(batch_size).min(1 << 20))
         .queue_bytes(MOST_BYTES + LARGEST)
         .on_error(move |error, record| {
             let mut list = heard.list.lock().unwrap_or_else(PoisonError::into_inner);
