@@ -80,7 +80,7 @@ pub use tokio_postgres;
 pub use uuid;
 
 pub use self::{
-    config::{Config, ScopeOverrides, WhenFull},
+    config::{Config, RetryFor, ScopeOverrides, StatementMode, WhenFull},
     correlation::{random_correlation_id, read_correlation_id_header, resolve_correlation_id},
     emit::{Emit, EmitIn},
     error::{ClosedError, ConfigError, DriverError, Error, Outcome, QueueFullError, ServerError, ValidationError},

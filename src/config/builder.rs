@@ -6,7 +6,7 @@ use regex::Regex;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{OnError, ScopeOverrides, WhenFull, setters::scope_setters, wire};
+use super::{OnError, RetryFor, ScopeOverrides, StatementMode, WhenFull, setters::scope_setters, wire};
 use crate::{clock::Clock, error::Error, event::Mode, object, record::Record};
 
 /// The configuration of a [`Tracevault`](crate::Tracevault).
@@ -24,6 +24,7 @@ use crate::{clock::Clock, error::Error, event::Mode, object, record::Record};
 /// | `on_error` | logs by `tracing::error!` | told once of each record that an async emit accepted and that could not be stored |
 /// | `async_batch_size` | 500 | most records in one statement |
 /// | `async_flush_interval` | 0 | how long the writer waits before it takes a batch; a waiting sync emit ends the wait |
+/// | `writers` | 1 | per scope, at most 64; more than one trade order for speed |
 /// | `queue_capacity`, `queue_bytes` | 10,000, 64 MiB | per scope, records waiting and on their way |
 /// | `when_full` | wait | or reject |
 /// | `max_payload_bytes` | 256 KiB | of JSON, for data and for meta each, at most 64 MiB |
@@ -31,6 +32,9 @@ use crate::{clock::Clock, error::Error, event::Mode, object, record::Record};
 /// | `acquire_timeout` | 5 s | for a free connection |
 /// | `connect_timeout` | 5 s | for a new connection, handshake included |
 /// | `statement_timeout` | 10 s | for one statement |
+/// | `emit_timeout` | 10 s | for a sync emit, every further try and the wait for room included |
+/// | `retry_for` | 10 min | how long an async emit's record is tried again; `RetryFor::Forever`: until the close |
+/// | `statement_mode` | auto | whether statements are kept prepared; found out by itself |
 /// | `close_timeout` | 30 s | for `flush` and `close`, and for the writer after the last handle is dropped |
 /// | `ensure_schema` | false | `connect` creates what is missing |
 /// | `clock` | the system's | where "now" comes from |
@@ -82,6 +86,8 @@ pub struct Config {
     pub(super) async_batch_size: Option<usize>,
     #[serde(rename = "asyncFlushIntervalMs", alias = "async_flush_interval_ms", deserialize_with = "wire::millis")]
     pub(super) async_flush_interval: Option<Duration>,
+    #[serde(deserialize_with = "object::quietly")]
+    pub(super) writers: Option<usize>,
     #[serde(alias = "queue_capacity", deserialize_with = "object::quietly")]
     pub(super) queue_capacity: Option<usize>,
     #[serde(alias = "queue_bytes", deserialize_with = "object::quietly")]
@@ -98,6 +104,12 @@ pub struct Config {
     pub(super) connect_timeout: Option<Duration>,
     #[serde(rename = "statementTimeoutMs", alias = "statement_timeout_ms", deserialize_with = "wire::millis")]
     pub(super) statement_timeout: Option<Duration>,
+    #[serde(rename = "emitTimeoutMs", alias = "emit_timeout_ms", deserialize_with = "wire::millis")]
+    pub(super) emit_timeout: Option<Duration>,
+    #[serde(rename = "retryForMs", alias = "retry_for_ms", deserialize_with = "object::quietly")]
+    pub(super) retry_for: Option<RetryFor>,
+    #[serde(alias = "statement_mode", deserialize_with = "object::quietly")]
+    pub(super) statement_mode: Option<StatementMode>,
     #[serde(rename = "closeTimeoutMs", alias = "close_timeout_ms", deserialize_with = "wire::millis")]
     pub(super) close_timeout: Option<Duration>,
     #[serde(alias = "ensure_schema", deserialize_with = "object::quietly")]
@@ -176,6 +188,29 @@ impl Config {
     #[must_use]
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a sync emit may take: the wait for room, and every further try while the failure allows one. Then its
+    /// error says whether the record may be stored after all. Default: 10 s.
+    #[must_use]
+    pub fn emit_timeout(mut self, timeout: Duration) -> Self {
+        self.emit_timeout = Some(timeout);
+        self
+    }
+
+    /// How long the record of an async emit is tried again, from when it was accepted, before it goes to `on_error`.
+    /// Default: 10 minutes.
+    #[must_use]
+    pub fn retry_for(mut self, retry_for: impl Into<RetryFor>) -> Self {
+        self.retry_for = Some(retry_for.into());
+        self
+    }
+
+    /// Whether statements are kept prepared. Default: found out by itself.
+    #[must_use]
+    pub fn statement_mode(mut self, mode: StatementMode) -> Self {
+        self.statement_mode = Some(mode);
         self
     }
 

@@ -11,7 +11,8 @@ use crate::{error::Error, event::Mode, object, record::Record};
 /// The settings that a scope replaces; all others are inherited. Lists are replaced, never merged.
 ///
 /// A scope may set `table_name`, `schema`, `default_mode`, `environment`, `mask_fields`, `mask_value`, `mask_patterns`,
-/// `on_error`, `async_batch_size` and `async_flush_interval`, and nothing else: the pool and its limits are the root's.
+/// `on_error`, `async_batch_size`, `async_flush_interval` and `writers`, and nothing else: the pool and its limits are
+/// the root's.
 /// Deserialised like [`Config`](crate::Config); `"environment": null` clears it.
 ///
 /// ```
@@ -51,6 +52,8 @@ pub struct ScopeOverrides {
     pub(super) async_batch_size: Option<usize>,
     #[serde(rename = "asyncFlushIntervalMs", alias = "async_flush_interval_ms", deserialize_with = "wire::millis")]
     pub(super) async_flush_interval: Option<Duration>,
+    #[serde(deserialize_with = "object::quietly")]
+    pub(super) writers: Option<usize>,
 }
 
 impl ScopeOverrides {

@@ -76,6 +76,15 @@ macro_rules! scope_setters {
                 self.async_flush_interval = Some(interval);
                 self
             }
+
+            /// How many writers the scope has, each on a connection of its own while it writes. More than one store
+            /// faster, and give up the order: records of one scope are then stored in the order of their batches' ends.
+            /// Not more than `pool_size` can work at once.
+            #[must_use]
+            pub fn writers(mut self, writers: usize) -> Self {
+                self.writers = Some(writers);
+                self
+            }
         }
     };
 }

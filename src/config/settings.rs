@@ -6,7 +6,7 @@ use regex::Regex;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Config, ScopeOverrides, WhenFull};
+use super::{Config, RetryFor, ScopeOverrides, StatementMode, WhenFull};
 use crate::{
     clock::Clock,
     error::{ConfigError, Error},
@@ -39,6 +39,7 @@ pub(crate) struct PoolSettings {
     pub(crate) acquire_timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) statement_timeout: Duration,
+    pub(crate) statement_mode: StatementMode,
 }
 
 impl Default for PoolSettings {
@@ -48,6 +49,7 @@ impl Default for PoolSettings {
             acquire_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(10),
+            statement_mode: StatementMode::Auto,
         }
     }
 }
@@ -64,6 +66,11 @@ pub(crate) struct Settings {
     pub(crate) on_error: OnError,
     pub(crate) batch_size: usize,
     pub(crate) flush_interval: Duration,
+    pub(crate) writers: usize,
+    pub(crate) emit_timeout: Duration,
+    pub(crate) retry_for: RetryFor,
+    /// Off for the test recorder, where a failure is to be seen at once.
+    pub(crate) retries: bool,
     pub(crate) queue_capacity: usize,
     pub(crate) queue_bytes: usize,
     pub(crate) when_full: WhenFull,
@@ -102,6 +109,10 @@ impl Config {
             on_error,
             async_batch_size,
             async_flush_interval,
+            writers,
+            emit_timeout,
+            retry_for,
+            statement_mode,
             queue_capacity,
             queue_bytes,
             when_full,
@@ -127,6 +138,13 @@ impl Config {
             on_error: Arc::new(log),
             batch_size: 500,
             flush_interval: Duration::ZERO,
+            writers: 1,
+            emit_timeout: positive("emit_timeout", emit_timeout.unwrap_or(Duration::from_secs(10)))?,
+            retry_for: match retry_for.unwrap_or_default() {
+                RetryFor::For(duration) => RetryFor::For(bounded("retry_for", duration)?),
+                RetryFor::Forever => RetryFor::Forever,
+            },
+            retries: true,
             queue_capacity: within("queue_capacity", queue_capacity.unwrap_or(10_000), 1, 1 << 24)?,
             queue_bytes: within("queue_bytes", queue_bytes.unwrap_or(64 << 20), 1, MOST_BYTES)?,
             when_full: when_full.unwrap_or_default(),
@@ -145,6 +163,7 @@ impl Config {
         own.on_error = on_error;
         own.async_batch_size = async_batch_size;
         own.async_flush_interval = async_flush_interval;
+        own.writers = writers;
         let root = defaults.overridden(own)?;
         let named = |(name, overrides): (String, ScopeOverrides)| {
             let settings = root.overridden(overrides).map_err(|error| match error {
@@ -165,6 +184,7 @@ impl Config {
                 acquire_timeout: positive("acquire_timeout", acquire_timeout.unwrap_or(usual.acquire_timeout))?,
                 connect_timeout: positive("connect_timeout", connect_timeout.unwrap_or(usual.connect_timeout))?,
                 statement_timeout: positive("statement_timeout", statement_timeout.unwrap_or(usual.statement_timeout))?,
+                statement_mode: statement_mode.unwrap_or(usual.statement_mode),
             },
             ensure_schema: ensure_schema.unwrap_or(false),
             root,
@@ -189,6 +209,7 @@ impl Settings {
             on_error,
             async_batch_size,
             async_flush_interval,
+            writers,
         } = overrides;
         let mut settings = self.clone();
         if table_name.is_some() || schema.is_some() {
@@ -214,6 +235,7 @@ impl Settings {
         settings.on_error = on_error.unwrap_or_else(|| Arc::clone(&self.on_error));
         settings.batch_size = within("async_batch_size", async_batch_size.unwrap_or(self.batch_size), 1, 100_000)?;
         settings.flush_interval = bounded("async_flush_interval", async_flush_interval.unwrap_or(self.flush_interval))?;
+        settings.writers = within("writers", writers.unwrap_or(self.writers), 1, 64)?;
         Ok(settings)
     }
 
