@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     error::{ClosedError, Error, Outcome, ValidationError},
     event::Mode,
-    queue::{Answer, Refusal},
+    queue::{Answer, Refusal, Waiter},
     receipt::{Durability, Receipt},
     record::Record,
     scope::Scope,
@@ -77,12 +77,12 @@ impl Emit {
 /// Puts the record into the queue if there is room now.
 fn accept(scope: Scope, record: Record) -> State {
     let id = record.id();
-    let (waiter, answer) = channel(&record);
+    let (waiter, answer) = channel(&scope, &record);
     match scope.queue().try_offer(record, waiter) {
         Ok(()) => State::Accepted(Accepted { id, answer, scope }),
         Err(Refusal::Full(record, _)) if scope.queue().waits_when_full() => State::Queueing(Box::pin(async move {
             let id = record.id();
-            let (waiter, answer) = channel(&record);
+            let (waiter, answer) = channel(&scope, &record);
             scope.queue().offer(record, waiter).await?;
             Ok(Accepted { id, answer, scope })
         })),
@@ -91,11 +91,11 @@ fn accept(scope: Scope, record: Record) -> State {
     }
 }
 
-fn channel(record: &Record) -> (Option<oneshot::Sender<Answer>>, Option<oneshot::Receiver<Answer>>) {
+fn channel(scope: &Scope, record: &Record) -> (Option<Waiter>, Option<oneshot::Receiver<Answer>>) {
     match record.mode() {
         Mode::Sync => {
-            let (waiter, answer) = oneshot::channel();
-            (Some(waiter), Some(answer))
+            let (sender, answer) = oneshot::channel();
+            (Some(Waiter { sender, deadline: scope.queue().deadline_of_an_emit() }), Some(answer))
         }
         Mode::Async => (None, None),
     }

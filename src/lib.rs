@@ -83,9 +83,11 @@ pub use self::{
     config::{Config, RetryFor, ScopeOverrides, StatementMode, WhenFull},
     correlation::{random_correlation_id, read_correlation_id_header, resolve_correlation_id},
     emit::{Emit, EmitIn},
-    error::{ClosedError, ConfigError, DriverError, Error, Outcome, QueueFullError, ServerError, ValidationError},
+    error::{
+        ClosedError, ConfigError, DriverError, Error, ErrorClass, Outcome, QueueFullError, ServerError, ValidationError,
+    },
     event::{DiffEvent, Event, Mode},
-    queue::{Drained, Stats},
+    queue::{Drained, Failures, Stats},
     receipt::{Durability, Receipt},
     record::Record,
     root::Tracevault,

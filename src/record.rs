@@ -153,6 +153,19 @@ impl Record {
         self.own_id
     }
 
+    /// The row in the form of binary COPY.
+    pub(crate) fn tuple(&self) -> &[u8] {
+        self.tuple.as_bytes()
+    }
+
+    /// The same under another id.
+    pub(crate) fn with_id(&self, id: Uuid) -> Self {
+        let mut record = self.clone();
+        record.tuple.set_first(id.as_bytes());
+        record.id = id;
+        record
+    }
+
     /// What it takes in memory.
     pub(crate) fn weight(&self) -> usize {
         self.tuple.capacity() + size_of::<Self>()

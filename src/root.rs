@@ -168,7 +168,11 @@ impl Tracevault {
     /// On a store of ours that is not PostgreSQL.
     #[cfg(feature = "testing")]
     pub(crate) fn with_store(store: Arc<dyn Store>, config: Config) -> Result<Self, Error> {
-        Self::wire(store, None, config.resolve()?)
+        let mut resolved = config.resolve()?;
+        for settings in resolved.scopes.values_mut().chain([&mut resolved.root]) {
+            settings.retries = false;
+        }
+        Self::wire(store, None, resolved)
     }
 
     fn wire(store: Arc<dyn Store>, connections: Option<Both>, resolved: Resolved) -> Result<Self, Error> {

@@ -155,9 +155,15 @@ impl Scope {
         let table = &self.0.settings.table;
         let id = record.id();
         let batch = [record];
-        let stored = Insert::of(table, &batch).run(transaction).await;
-        let stored = stored.map_err(|error| Task::StoreIn(table).failed(error).of_record(id))?;
-        let duplicate = stored.is_some_and(|stored| !stored.contains(&id));
+        let insert = Insert::of(&batch);
+        let stored = async {
+            if batch[0].own_id() {
+                return Ok(insert.run_if_new(transaction, table).await?.contains(&id));
+            }
+            insert.run_new(transaction, table).await.map(|()| true)
+        };
+        let stored = stored.await.map_err(|error| Task::StoreIn(table).failed(error).of_record(id))?;
+        let duplicate = !stored;
         Ok(Receipt { id, durability: Durability::InTransaction, duplicate })
     }
 

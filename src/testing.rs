@@ -117,8 +117,17 @@ impl Memory {
 }
 
 impl Store for Memory {
-    fn write<'s>(&'s self, table: &'s TableName, batch: &'s [Record]) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
+    fn write<'s>(
+        &'s self,
+        table: &'s TableName,
+        batch: &'s [Record],
+        _: bool,
+    ) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
         Box::pin(std::future::ready(self.keep(table, batch)))
+    }
+
+    fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn answers(&self) -> BoxFuture<'_, bool> {

@@ -87,6 +87,17 @@ impl Tuple {
         self.text_of(index)?.get(1..)
     }
 
+    /// The whole row.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Replaces the first field by one of the same length.
+    pub(crate) fn set_first(&mut self, bytes: &[u8]) {
+        const AT: usize = 2 + 4;
+        self.0[AT..AT + bytes.len()].copy_from_slice(bytes);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

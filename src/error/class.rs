@@ -7,9 +7,10 @@ use std::{
 
 use tokio_postgres::error::DbError;
 
-/// What an error of the driver says about trying again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
+/// What a failure of PostgreSQL, or of the way to it, says about trying again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorClass {
     /// The connection or the server went away: again, on a new connection.
     Transient,
     /// The server is busy or the transaction lost a race: again, on the same connection.
@@ -22,7 +23,7 @@ pub(crate) enum Class {
     Record,
 }
 
-impl Class {
+impl ErrorClass {
     pub(super) fn of(db: &DbError) -> Self {
         let code = db.code().code();
         match code {

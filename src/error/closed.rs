@@ -33,6 +33,10 @@ impl ClosedError {
         self.record_id
     }
 
+    pub(super) fn set_outcome(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
     pub(super) fn set_record_id(&mut self, id: Uuid) {
         self.record_id = Some(id);
     }

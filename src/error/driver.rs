@@ -4,7 +4,7 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{class::Class, outcome::Outcome, server::ServerError};
+use super::{class::ErrorClass, outcome::Outcome, server::ServerError};
 
 pub(super) type Source = Arc<dyn StdError + Send + Sync + 'static>;
 
@@ -17,7 +17,7 @@ pub struct DriverError(Box<Failure>);
 struct Failure {
     doing: String,
     advice: Option<String>,
-    class: Class,
+    class: ErrorClass,
     outcome: Outcome,
     record_id: Option<Uuid>,
     server: Option<ServerError>,
@@ -27,7 +27,7 @@ struct Failure {
 impl DriverError {
     pub(super) fn new(
         doing: String,
-        class: Class,
+        class: ErrorClass,
         outcome: Outcome,
         advice: Option<String>,
         server: Option<ServerError>,
@@ -61,12 +61,16 @@ impl DriverError {
         self.0.record_id
     }
 
-    pub(super) fn class(&self) -> Class {
+    pub(super) fn class(&self) -> ErrorClass {
         self.0.class
     }
 
     pub(super) fn depends_on_the_row(&self) -> bool {
         self.server_error().is_some_and(ServerError::depends_on_the_row)
+    }
+
+    pub(super) fn set_outcome(&mut self, outcome: Outcome) {
+        self.0.outcome = outcome;
     }
 
     pub(super) fn set_record_id(&mut self, id: Uuid) {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    class::Class, closed::ClosedError, config::ConfigError, driver::DriverError, outcome::Outcome,
+    class::ErrorClass, closed::ClosedError, config::ConfigError, driver::DriverError, outcome::Outcome,
     queue_full::QueueFullError, validation::ValidationError,
 };
 
@@ -41,9 +41,19 @@ impl Error {
     /// Whether the same call may succeed later, unchanged.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Driver(error) => matches!(error.class(), Class::Transient | Class::Contention | Class::Statement),
+            Self::Driver(error) => {
+                matches!(error.class(), ErrorClass::Transient | ErrorClass::Contention | ErrorClass::Statement)
+            }
             Self::QueueFull(_) => true,
             Self::Config(_) | Self::Validation(_) | Self::Closed(_) => false,
+        }
+    }
+
+    /// The kind of failure, where it is one of PostgreSQL or of the way to it.
+    pub fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Driver(error) => Some(error.class()),
+            Self::Config(_) | Self::Validation(_) | Self::Closed(_) | Self::QueueFull(_) => None,
         }
     }
 
@@ -107,9 +117,19 @@ impl Error {
     pub fn is_record_refused(&self) -> bool {
         match self {
             Self::Validation(_) => true,
-            Self::Driver(error) => error.class() == Class::Record || error.depends_on_the_row(),
+            Self::Driver(error) => error.class() == ErrorClass::Record || error.depends_on_the_row(),
             Self::Config(_) | Self::Closed(_) | Self::QueueFull(_) => false,
         }
+    }
+
+    /// The same error, where more, or less, is known of the record.
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        match &mut self {
+            Self::Driver(driver) => driver.set_outcome(outcome),
+            Self::Closed(closed) => closed.set_outcome(outcome),
+            Self::Config(_) | Self::Validation(_) | Self::QueueFull(_) => {}
+        }
+        self
     }
 
     /// The same error, said of one record of the batch that failed.

@@ -20,6 +20,6 @@ mod validation;
 
 pub(crate) use self::task::{Task, create_table};
 pub use self::{
-    closed::ClosedError, config::ConfigError, driver::DriverError, error::Error, outcome::Outcome,
+    class::ErrorClass, closed::ClosedError, config::ConfigError, driver::DriverError, error::Error, outcome::Outcome,
     queue_full::QueueFullError, server::ServerError, validation::ValidationError,
 };

@@ -4,7 +4,7 @@ use std::{error::Error as StdError, fmt};
 
 use tokio_postgres::error::DbError;
 
-use super::class::Class;
+use super::class::ErrorClass;
 
 /// What is kept of an error that PostgreSQL reported: never its DETAIL, HINT or CONTEXT, which quote rows.
 #[derive(Clone)]
@@ -21,14 +21,14 @@ pub struct ServerError {
 }
 
 impl ServerError {
-    pub(super) fn of(db: &DbError, class: Class) -> Self {
+    pub(super) fn of(db: &DbError, class: ErrorClass) -> Self {
         Self {
             sqlstate: db.code().code().to_owned(),
             severity: db.severity().to_owned(),
             message: db.message().to_owned(),
-            refused: class == Class::Record,
+            refused: class == ErrorClass::Record,
             // With a context it came from inside a function: a trigger may say anything, under any SQLSTATE.
-            may_quote: class == Class::Record || db.where_().is_some(),
+            may_quote: class == ErrorClass::Record || db.where_().is_some(),
             // Row-level security and WITH CHECK OPTION, which have the code of a missing grant: only the place in the
             // server's source that said it tells them apart, in every language.
             by_row: db.where_().is_some()

@@ -6,7 +6,7 @@ use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::error::{DbError, Severity};
 
 use super::{
-    class::Class,
+    class::ErrorClass,
     closed::ClosedError,
     driver::{DriverError, Source},
     error::Error,
@@ -58,8 +58,8 @@ impl Task<'_> {
     /// Gives an error of the driver its words, class and advice, and takes the row out of it.
     pub(crate) fn failed(self, error: tokio_postgres::Error) -> Error {
         let Some(db) = error.as_db_error() else {
-            let class = Class::unanswered(&error);
-            let (outcome, advice) = if class == Class::Environment {
+            let class = ErrorClass::unanswered(&error);
+            let (outcome, advice) = if class == ErrorClass::Environment {
                 let advice = "the connection string and the server ask for different things, such as a password or TLS: \
                               see the cause";
                 (Outcome::Rejected, advice)
@@ -70,7 +70,7 @@ impl Task<'_> {
             };
             return self.error(class, outcome, Some(advice.to_owned()), None, Some(Arc::new(error)));
         };
-        let class = Class::of(db);
+        let class = ErrorClass::of(db);
         let outcome = if is_undone(db, class) { Outcome::Rejected } else { self.unanswered() };
         self.error(class, outcome, self.advice(db), Some(ServerError::of(db, class)), None)
     }
@@ -87,41 +87,48 @@ impl Task<'_> {
             ),
             other => ("check the pool's configuration", Some(Arc::new(other))),
         };
-        Task::Connect.error(Class::Transient, Outcome::Rejected, Some(advice.to_owned()), None, source)
+        Task::Connect.error(ErrorClass::Transient, Outcome::Rejected, Some(advice.to_owned()), None, source)
     }
 
     /// All connections were in use for too long.
     pub(crate) fn no_free_connection(self) -> Error {
         let advice = "no connection became free within `acquire_timeout`: raise `pool_size`, or find what holds them";
-        self.error(Class::Contention, Outcome::Rejected, Some(advice.to_owned()), None, None)
+        self.error(ErrorClass::Contention, Outcome::Rejected, Some(advice.to_owned()), None, None)
     }
 
     /// No answer came in time.
     pub(crate) fn timed_out(self) -> Error {
         let advice = "no answer within `statement_timeout`: look for locks on the table and for a stalled server";
-        self.error(Class::Transient, self.unanswered(), Some(advice.to_owned()), None, None)
+        self.error(ErrorClass::Transient, self.unanswered(), Some(advice.to_owned()), None, None)
+    }
+
+    /// No answer came within the time that a sync emit has.
+    pub(crate) fn too_late(self) -> Error {
+        let advice = "not stored within `emit_timeout`: look for locks on the table, a stalled server, and a queue that \
+                      grows faster than it is stored";
+        self.error(ErrorClass::Transient, self.unanswered(), Some(advice.to_owned()), None, None)
     }
 
     /// The rows came, and hold what no record can: a column of another type, a time beyond the year 9999.
     pub(crate) fn unreadable(self, error: tokio_postgres::Error) -> Error {
         let advice = "a row does not have the types of an audit table: compare its columns with `tracevault init-sql`";
-        self.error(Class::Environment, Outcome::Rejected, Some(advice.to_owned()), None, Some(Arc::new(error)))
+        self.error(ErrorClass::Environment, Outcome::Rejected, Some(advice.to_owned()), None, Some(Arc::new(error)))
     }
 
     /// The database is not as it must be, as we found ourselves.
     pub(crate) fn unprepared(self, advice: String) -> Error {
-        self.error(Class::Environment, Outcome::Rejected, Some(advice), None, None)
+        self.error(ErrorClass::Environment, Outcome::Rejected, Some(advice), None, None)
     }
 
     /// The database is away, says the test recorder.
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the recorder's"))]
     pub(crate) fn unavailable(self, advice: String) -> Error {
-        self.error(Class::Transient, Outcome::Rejected, Some(advice), None, None)
+        self.error(ErrorClass::Transient, Outcome::Rejected, Some(advice), None, None)
     }
 
     fn error(
         self,
-        class: Class,
+        class: ErrorClass,
         outcome: Outcome,
         advice: Option<String>,
         server: Option<ServerError>,
@@ -166,7 +173,7 @@ impl Task<'_> {
 
 /// Whether PostgreSQL has undone the statement that it answers so. An ERROR undoes it; what is graver ends the
 /// connection, at whatever point it was.
-fn is_undone(db: &DbError, class: Class) -> bool {
+fn is_undone(db: &DbError, class: ErrorClass) -> bool {
     let code = db.code().code();
     if code.starts_with("08") || code == "40003" {
         // Of connections, which a pooler may say of one behind it; and "completion unknown".
@@ -174,7 +181,7 @@ fn is_undone(db: &DbError, class: Class) -> bool {
     }
     match db.parsed_severity() {
         Some(severity) => severity == Severity::Error,
-        None => class != Class::Transient,
+        None => class != ErrorClass::Transient,
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::config::SslMode;
 
-use super::{connector::Connector, lease::Lease};
+use super::{connector::Connector, lease::Lease, statements::Statements};
 use crate::{
     config::PoolSettings,
     error::{ConfigError, Error, Task},
@@ -16,6 +16,7 @@ use crate::{
 pub(crate) struct Connections {
     pool: Pool,
     limits: PoolSettings,
+    statements: Statements,
     owned: bool,
 }
 
@@ -47,12 +48,12 @@ impl Connections {
             .recycle_timeout(Some(limits.connect_timeout))
             .build()
             .map_err(|error| ConfigError::new("pool_size", error.to_string()))?;
-        Ok(Self { pool, limits, owned: true })
+        Ok(Self { pool, limits, statements: Statements::new(limits.statement_mode), owned: true })
     }
 
     /// The caller's pool, left open when we close.
     pub(crate) fn borrowed(pool: Pool, limits: PoolSettings) -> Self {
-        Self { pool, limits, owned: false }
+        Self { pool, limits, statements: Statements::new(limits.statement_mode), owned: false }
     }
 
     /// A connection for one call.
@@ -63,7 +64,7 @@ impl Connections {
             .await
             .map_err(|_| task.no_free_connection())?
             .map_err(|error| task.no_connection(error))?;
-        Ok(Lease::new(object, self.limits.statement_timeout))
+        Ok(Lease::new(object, self.limits.statement_timeout, self.statements.clone()))
     }
 
     /// Closes the pool if it is ours.

@@ -3,7 +3,9 @@
 use std::{ops::Deref, time::Duration};
 
 use deadpool_postgres::Object;
+use tokio_postgres::{Error as PgError, Statement, types::Type};
 
+use super::statements::Statements;
 use crate::error::{Error, Task};
 
 /// A connection on loan for one call. Dropped before the call ended, it does not go back to the pool.
@@ -11,20 +13,36 @@ pub(crate) struct Lease {
     /// Taken only where the lease ends: by `settle`, which consumes it, and by `drop`.
     object: Option<Object>,
     timeout: Duration,
+    statements: Statements,
 }
 
 /// The call did not end in time.
 pub(crate) struct TimedOut;
 
-type Answer<T> = Result<Result<T, tokio_postgres::Error>, TimedOut>;
+type Answer<T> = Result<Result<T, PgError>, TimedOut>;
 
 impl Lease {
-    pub(super) fn new(object: Object, timeout: Duration) -> Self {
-        Self { object: Some(object), timeout }
+    pub(super) fn new(object: Object, timeout: Duration, statements: Statements) -> Self {
+        Self { object: Some(object), timeout, statements }
+    }
+
+    /// Whether statements may be prepared by name on this connection.
+    pub(crate) async fn keeps_statements(&self) -> Result<bool, PgError> {
+        self.statements.are_kept(self).await
+    }
+
+    /// The statement, prepared once a connection. Only where [`keeps_statements`](Self::keeps_statements).
+    pub(crate) async fn prepared(&self, sql: &str, types: &[Type]) -> Result<Statement, PgError> {
+        self.object().prepare_typed_cached(sql, types).await
+    }
+
+    #[expect(clippy::expect_used, reason = "the object is there for as long as the lease is")]
+    fn object(&self) -> &Object {
+        self.object.as_ref().expect("a lease holds its connection until it ends")
     }
 
     /// Bounds a call on this connection.
-    pub(crate) async fn within<T>(&self, call: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Answer<T> {
+    pub(crate) async fn within<T>(&self, call: impl Future<Output = Result<T, PgError>>) -> Answer<T> {
         tokio::time::timeout(self.timeout, call).await.map_err(|_| TimedOut)
     }
 
@@ -33,7 +51,10 @@ impl Lease {
         match answer {
             Ok(answer) => {
                 drop(self.object.take());
-                answer.map_err(|error| task.failed(error))
+                answer.map_err(|error| {
+                    self.statements.learn(&error);
+                    task.failed(error)
+                })
             }
             Err(TimedOut) => Err(task.timed_out()),
         }
@@ -43,9 +64,8 @@ impl Lease {
 impl Deref for Lease {
     type Target = tokio_postgres::Client;
 
-    #[expect(clippy::expect_used, reason = "the object is there for as long as the lease is")]
     fn deref(&self) -> &Self::Target {
-        self.object.as_ref().expect("a lease holds its connection until it ends")
+        self.object()
     }
 }
 

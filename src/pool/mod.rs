@@ -5,6 +5,8 @@
 
 mod connections;
 mod connector;
+mod direct;
 mod lease;
+mod statements;
 
 pub(crate) use self::{connections::Connections, lease::Lease};

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 
-use super::{Totals, shared::Shared, worker};
+use super::{Totals, shared::Shared, shift::Shift, worker};
 use crate::{config::Settings, store::Store};
 
 /// A queue that may be gone; what a root keeps of each of its scopes.
@@ -15,10 +15,12 @@ pub(crate) type StrongQueue = Arc<Shared>;
 pub(crate) struct Queue(Arc<Shared>);
 
 impl Queue {
-    /// Makes a queue and starts its writer on this runtime.
+    /// Makes a queue and starts its writers on this runtime.
     pub(crate) fn start(settings: &Settings, store: Arc<dyn Store>, runtime: &Handle, totals: Totals) -> Self {
         let shared = Arc::new(Shared::new(settings, runtime.clone(), totals));
-        runtime.spawn(worker::run(worker::Shift::new(Arc::clone(&shared)), store, settings.table.clone()));
+        for writer in 0..settings.writers {
+            runtime.spawn(worker::run(Shift::new(Arc::clone(&shared), Arc::clone(&store), writer)));
+        }
         Self(shared)
     }
 

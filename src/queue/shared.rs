@@ -1,7 +1,6 @@
-//! What the handle and the writer share: the records that wait, the bounds, and the numbers.
+//! What the handle and the writers share: the records that wait, the bounds, and the numbers.
 
 use std::{
-    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,7 +12,13 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Answer, Drained, Refusal, Stats, Totals};
+use super::{
+    Answer, Drained, Refusal, Stats, Totals,
+    answer::Unstored,
+    item::{Item, Promise},
+    state::{Hand, Progress, State},
+    stats::Failures,
+};
 use crate::{
     config::{Settings, WhenFull},
     error::{ClosedError, Error, QueueFullError},
@@ -23,57 +28,26 @@ use crate::{
 
 pub(super) const WHAT: &str = "the scope";
 
-/// How much later than the writer itself a close gives up.
+/// How much later than the writers themselves a close gives up.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What the handle and the writer share.
+/// What the handle and the writers share.
 pub(crate) struct Shared {
     pub(super) settings: Settings,
-    pub(super) state: Mutex<State>,
+    state: Mutex<State>,
     /// Where the numbers go in the end.
-    pub(super) totals: Totals,
-    pub(super) runtime: Handle,
+    totals: Totals,
+    runtime: Handle,
     /// One permit a record, from before it is accepted until it is finished.
-    pub(super) slots: Semaphore,
+    slots: Semaphore,
     /// One permit a byte, likewise.
-    pub(super) bytes: Semaphore,
+    bytes: Semaphore,
     /// Something was pushed, or is to be done at once.
     pub(super) wake: Notify,
+    /// A deadline was pushed that is earlier than all others.
+    pub(super) sooner: Notify,
     pub(super) progress: watch::Sender<Progress>,
     pub(super) closing: watch::Sender<Option<Instant>>,
-}
-
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) waiting: VecDeque<Item>,
-    pub(super) accepted: u64,
-    /// A batch is to be taken up to here without waiting for company: what is pushed up to there is waited for.
-    pub(super) urgent_up_to: u64,
-    pub(super) closed: Option<Progress>,
-}
-
-/// What became of the accepted records.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Progress {
-    pub(super) stored: u64,
-    pub(super) failed: u64,
-    /// Reported because the writer ended; among `failed` in the statistics.
-    pub(super) left: u64,
-    pub(super) ended: bool,
-}
-
-impl Progress {
-    pub(super) fn finished(self) -> u64 {
-        self.stored + self.failed + self.left
-    }
-}
-
-/// An accepted record.
-pub(super) struct Item {
-    pub(super) record: Record,
-    /// The sync emit that waits for it.
-    pub(super) waiter: Option<oneshot::Sender<Answer>>,
-    pub(super) weight: u32,
 }
 
 impl Drop for Shared {
@@ -82,28 +56,35 @@ impl Drop for Shared {
     }
 }
 
+/// What the queue is given with a record: who waits for it, and until when.
+pub(crate) struct Waiter {
+    pub(crate) sender: oneshot::Sender<Answer>,
+    pub(crate) deadline: Instant,
+}
+
 impl Shared {
     pub(super) fn new(settings: &Settings, runtime: Handle, totals: Totals) -> Self {
         Self {
             slots: Semaphore::new(settings.queue_capacity),
             bytes: Semaphore::new(settings.queue_bytes),
             settings: settings.clone(),
-            state: Mutex::default(),
+            state: Mutex::new(State::new(settings.writers)),
             totals,
             runtime,
             wake: Notify::new(),
-            progress: watch::Sender::default(),
+            sooner: Notify::new(),
+            progress: watch::Sender::new(Progress { low: 1, ..Progress::default() }),
             closing: watch::Sender::default(),
         }
     }
 
     /// Accepts the record if there is room now.
-    pub(crate) fn try_offer(&self, record: Record, waiter: Option<oneshot::Sender<Answer>>) -> Result<(), Refusal> {
+    pub(crate) fn try_offer(&self, record: Record, waiter: Option<Waiter>) -> Result<(), Refusal> {
         let weight = self.weigh(&record);
         let permits = self.slots.try_acquire().and_then(|slot| Ok((slot, self.bytes.try_acquire_many(weight)?)));
         match permits {
             Ok((slot, bytes)) => {
-                self.push(Item { record, waiter, weight }).map_err(Refusal::Closed)?;
+                self.push(record, waiter, weight).map_err(Refusal::Closed)?;
                 slot.forget();
                 bytes.forget();
                 Ok(())
@@ -113,13 +94,23 @@ impl Shared {
         }
     }
 
-    /// Accepts the record as soon as there is room. Cancel safe: dropped before it is ready, nothing was accepted.
-    pub(crate) async fn offer(&self, record: Record, waiter: Option<oneshot::Sender<Answer>>) -> Result<(), Error> {
+    /// Accepts the record as soon as there is room; a sync emit's only until its deadline. Cancel safe: dropped before it
+    /// is ready, nothing was accepted.
+    pub(crate) async fn offer(&self, record: Record, waiter: Option<Waiter>) -> Result<(), Error> {
         let weight = self.weigh(&record);
-        let closed = || ClosedError::new(WHAT);
-        let slot = self.slots.acquire().await.map_err(|_| closed())?;
-        let bytes = self.bytes.acquire_many(weight).await.map_err(|_| closed())?;
-        self.push(Item { record, waiter, weight })?;
+        let closed = |_| ClosedError::new(WHAT);
+        let room = async {
+            let slot = self.slots.acquire().await.map_err(closed)?;
+            Ok::<_, ClosedError>((slot, self.bytes.acquire_many(weight).await.map_err(closed)?))
+        };
+        let (slot, bytes) = match &waiter {
+            None => room.await?,
+            Some(waiter) => {
+                let left = waiter.deadline.saturating_duration_since(Instant::now());
+                within(&self.runtime, left, room).await.map_err(|_| self.full())??
+            }
+        };
+        self.push(record, waiter, weight)?;
         slot.forget();
         bytes.forget();
         Ok(())
@@ -129,26 +120,45 @@ impl Shared {
         self.settings.when_full == WhenFull::Wait
     }
 
+    /// When a sync emit that begins now is told at the latest.
+    pub(crate) fn deadline_of_an_emit(&self) -> Instant {
+        Instant::now() + self.settings.emit_timeout
+    }
+
     /// A record heavier than the whole queue passes alone.
     fn weigh(&self, record: &Record) -> u32 {
         u32::try_from(record.weight().min(self.settings.queue_bytes)).unwrap_or(u32::MAX)
     }
 
-    fn push(&self, item: Item) -> Result<(), ClosedError> {
+    fn push(&self, record: Record, waiter: Option<Waiter>, weight: u32) -> Result<(), ClosedError> {
+        let (waiter, deadline) = waiter.map(|waiter| (waiter.sender, waiter.deadline)).unzip();
+        let accepted = Instant::now();
         let mut state = self.state();
         if state.closed.is_some() {
             return Err(ClosedError::new(WHAT));
         }
         state.accepted += 1;
-        let urgent = item.waiter.is_some();
-        if urgent {
+        let urgent = waiter.is_some();
+        let mut sooner = false;
+        if let Some(deadline) = deadline {
             state.urgent_up_to = state.accepted;
+            state.waiters += 1;
+            sooner = state.earliest.is_none_or(|earliest| deadline < earliest);
+            if sooner {
+                state.earliest = Some(deadline);
+            }
         }
-        state.waiting.push_back(item);
+        let number = state.accepted;
+        let promise =
+            Promise { waiter, deadline, told: false, unknown: false, vouched: false, weight, number, accepted };
+        state.waiting.push_back(Item { record, promise });
         let count = state.waiting.len();
         drop(state);
         if urgent || count == 1 || count == self.settings.batch_size {
             self.wake.notify_one();
+        }
+        if sooner {
+            self.sooner.notify_waiters();
         }
         Ok(())
     }
@@ -162,18 +172,20 @@ impl Shared {
             (state.accepted, *progress.borrow())
         };
         self.wake.notify_one();
-        let finished = progress.wait_for(|now| now.finished() >= target || now.ended);
+        let finished = progress.wait_for(|now| now.low > target || now.ended);
         // The sender lives in `self`: only the time can run out.
-        let _ = within(&self.runtime, self.settings.close_timeout, finished).await;
+        let in_time = within(&self.runtime, self.settings.close_timeout, finished).await.is_ok();
         let now = *self.progress.borrow();
+        let left = target.saturating_sub(now.stored + now.failures.total());
         Drained {
             stored: now.stored - before.stored,
-            failed: now.failed - before.failed,
-            left: target.saturating_sub(now.stored + now.failed),
+            failed: now.failures.total() - before.failures.total(),
+            // What came after the call may have overtaken what was there, and count in its place.
+            left: if now.low > target && !now.ended { 0 } else { left.max(u64::from(!in_time)) },
         }
     }
 
-    /// Refuses new records from now on, and tells the writer to finish.
+    /// Refuses new records from now on, and tells the writers to finish.
     pub(crate) fn begin_close(&self) {
         let mut state = self.state();
         if state.closed.is_some() {
@@ -184,14 +196,15 @@ impl Shared {
         self.slots.close();
         self.bytes.close();
         self.closing.send_replace(Some(Instant::now()));
+        self.wake.notify_waiters();
         self.wake.notify_one();
     }
 
-    /// Waits until the writer has ended, which it does within `close_timeout` of [`begin_close`](Self::begin_close).
+    /// Waits until the writers have ended, which they do within `close_timeout` of [`begin_close`](Self::begin_close).
     pub(crate) async fn ended(&self) -> Drained {
         let mut progress = self.progress.subscribe();
-        // The sender lives in `self`, so that this ends only by the writer's end.
-        // The writer keeps the deadline itself, unless its runtime does not run.
+        // The sender lives in `self`, so that this ends only by the writers' end.
+        // The writers keep the deadline themselves, unless their runtime does not run.
         // Counted from the close, since a root waits for its queues one after the other.
         let began = self.closing.borrow().unwrap_or_else(Instant::now);
         let left = (began + self.settings.close_timeout + GRACE).saturating_duration_since(Instant::now());
@@ -203,26 +216,34 @@ impl Shared {
         let now = *self.progress.borrow();
         Drained {
             stored: now.stored - before.stored,
-            failed: now.failed - before.failed,
-            left: accepted - now.stored - now.failed,
+            failed: now.failures.total() - before.failures.total(),
+            left: accepted - now.stored - now.failures.total(),
         }
     }
 
     pub(crate) fn stats(&self) -> Stats {
         // In this order: what is finished was accepted before.
         let now = *self.progress.borrow();
-        let accepted = self.state().accepted;
+        let state = self.state();
+        let mut failures = now.failures;
+        failures.closed += now.left;
+        let hands = || state.hands.iter().flatten();
         Stats {
-            accepted,
+            accepted: state.accepted,
             stored: now.stored,
-            failed: now.failed + now.left,
-            queued: accepted.saturating_sub(now.finished()),
-            queued_bytes: (self.settings.queue_bytes - self.bytes.available_permits().min(self.settings.queue_bytes))
-                as u64,
+            failed: failures.total(),
+            failures,
+            queued: state.accepted.saturating_sub(now.finished()),
+            queued_bytes: self.bytes_taken() as u64,
+            in_flight: hands().map(|hand| hand.in_flight as u64).sum(),
+            held: hands().map(|hand| hand.held as u64).sum(),
+            retried: now.retried,
+            oldest: state.oldest().map(|since| since.elapsed()),
+            last_error: state.last_error,
         }
     }
 
-    /// The time at which the writer gives up: `close_timeout` after the close began.
+    /// The time at which the writers give up: `close_timeout` after the close began.
     pub(super) async fn deadline(&self) {
         let mut closing = self.closing.subscribe();
         let began = match closing.wait_for(Option::is_some).await {
@@ -240,10 +261,82 @@ impl Shared {
         }
     }
 
+    /// Tells the sync emit that waits for the record, else `on_error`, exactly once.
+    pub(super) fn tell(&self, record: &Record, promise: &mut Promise, error: &Error) {
+        if std::mem::replace(&mut promise.told, true) {
+            return;
+        }
+        let error = error.of_record(record.id());
+        let unheard = match promise.waiter.take() {
+            Some(waiter) => {
+                waiter.send(Err(Box::new(Unstored { error: error.clone(), record: record.clone() }))).is_err()
+            }
+            None => true,
+        };
+        if unheard {
+            self.report(&error, record);
+        }
+    }
+
+    /// Tells of records that failed, if that was not done yet, and counts them.
+    pub(super) fn fail(&self, items: impl IntoIterator<Item = Item>, error: &Error) {
+        let mut failures = Failures::default();
+        for Item { record, mut promise } in items {
+            // Before it is told, so that whoever was told finds his own place free.
+            self.free(1, promise.weight as usize);
+            let outcome = if promise.unknown { promise.outcome() } else { error.outcome() };
+            self.tell(&record, &mut promise, &error.clone().with_outcome(outcome));
+            failures.count(error);
+        }
+        if failures != Failures::default() {
+            self.progress.send_modify(|progress| progress.failures += failures);
+        }
+    }
+
+    /// Tells sync emits that wait in the queue, and takes their records out of it.
+    pub(super) fn dismiss(&self, which: impl Fn(&Promise) -> bool, error: &Error) {
+        let dismissed = self.state().extract_waiters(|item| which(&item.promise));
+        if !dismissed.is_empty() {
+            self.fail(dismissed, error);
+            self.note_low(&self.state());
+        }
+    }
+
+    /// Notes a failure.
+    pub(super) fn failing(&self, error: &Error) {
+        self.state().last_error = error.class();
+    }
+
+    /// Gives room back.
+    pub(super) fn free(&self, records: usize, bytes: usize) {
+        self.slots.add_permits(records);
+        self.bytes.add_permits(bytes);
+    }
+
+    /// Says what a writer holds now.
+    pub(super) fn note(&self, writer: usize, hand: Option<Hand>) {
+        let mut state = self.state();
+        state.hands[writer] = hand;
+        self.note_low(&state);
+    }
+
+    pub(super) fn note_low(&self, state: &State) {
+        let low = state.low();
+        self.progress.send_if_modified(|progress| {
+            let higher = progress.low < low;
+            progress.low = progress.low.max(low);
+            higher
+        });
+    }
+
+    fn bytes_taken(&self) -> usize {
+        self.settings.queue_bytes - self.bytes.available_permits().min(self.settings.queue_bytes)
+    }
+
     fn full(&self) -> QueueFullError {
         QueueFullError {
             records: self.settings.queue_capacity - self.slots.available_permits().min(self.settings.queue_capacity),
-            bytes: self.settings.queue_bytes - self.bytes.available_permits().min(self.settings.queue_bytes),
+            bytes: self.bytes_taken(),
         }
     }
 
@@ -269,7 +362,11 @@ mod tests {
     struct Nowhere;
 
     impl Store for Nowhere {
-        fn write<'s>(&'s self, _: &'s TableName, _: &'s [Record]) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
+        fn write<'s>(&'s self, _: &'s TableName, _: &'s [Record], _: bool) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
             Box::pin(std::future::pending())
         }
 

@@ -1,180 +1,131 @@
-//! Records into a PostgreSQL table, a batch being one statement.
+//! Records into PostgreSQL tables by a pool of connections, in the way that is fastest for their number.
 
-use std::{collections::HashSet, error::Error as StdError, fmt, fmt::Write as _};
-
-use bytes::BytesMut;
-use tokio_postgres::{
-    GenericClient,
-    types::{IsNull, ToSql, Type, to_sql_checked},
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
 };
+
 use uuid::Uuid;
 
-use super::{BoxFuture, Store};
+use super::{BoxFuture, Insert, Store, copy::copy, sql::Texts};
 use crate::{
-    error::{Error, Task},
-    pool::Connections,
-    record::{COLUMNS, Record},
+    error::{Error, Outcome, Task},
+    pool::{Connections, Lease},
+    record::Record,
     table::TableName,
 };
 
-/// The types of [`COLUMNS`].
-const TYPES: [Type; 13] = [
-    Type::UUID,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-    Type::JSONB,
-    Type::JSONB,
-    Type::TEXT,
-    Type::TIMESTAMPTZ,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TEXT,
-];
-
-/// The same, as arrays.
-const ARRAY_TYPES: [Type; 13] = [
-    Type::UUID_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::JSONB_ARRAY,
-    Type::JSONB_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::TIMESTAMPTZ_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::TEXT_ARRAY,
-];
+/// From this size on a batch goes by COPY, which takes two round trips and less work per row (see BENCHMARKS.md).
+const COPY_FROM: usize = 64;
 
 /// A store on a pool.
 pub(crate) struct PgStore {
     connections: Connections,
+    texts: Mutex<HashMap<TableName, Arc<Texts>>>,
 }
 
 impl PgStore {
     pub(crate) fn new(connections: Connections) -> Self {
-        Self { connections }
+        Self { connections, texts: Mutex::default() }
     }
 
-    async fn insert(&self, table: &TableName, batch: &[Record]) -> Result<Vec<usize>, Error> {
-        let insert = Insert::of(table, batch);
+    fn texts(&self, table: &TableName) -> Arc<Texts> {
+        // Whole at every step, so that a panic leaves it usable.
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = texts.get(table) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(Texts::of(table));
+        texts.insert(table.clone(), Arc::clone(&made));
+        made
+    }
+
+    async fn store(&self, table: &TableName, batch: &[Record], again: bool) -> Result<Vec<usize>, Error> {
         let task = Task::Store(table);
         let lease = self.connections.lease(task).await?;
-        let answer = lease.within(insert.run(&*lease)).await;
-        let stored = lease.settle(task, answer)?;
-        Ok(stored.map(|stored| duplicates(batch, stored)).unwrap_or_default())
+        if again || batch.iter().any(Record::own_id) {
+            let answer = lease.within(Insert::of(batch).run_if_new(&*lease, table)).await;
+            let mut stored = lease.settle(task, answer)?;
+            let there = |(index, record): (usize, &Record)| (!stored.remove(&record.id())).then_some(index);
+            return Ok(batch.iter().enumerate().filter_map(there).collect());
+        }
+        let texts = self.texts(table);
+        if batch.len() >= COPY_FROM && texts.copies() {
+            let answer = lease.within(try_copy(&lease, &texts, batch)).await;
+            match lease.settle(task, answer) {
+                Ok(true) => return Ok(Vec::new()),
+                Ok(false) => {}
+                // PostgreSQL's context of a failed COPY hides whether a row is to blame, and it is no way into every
+                // table. Nothing is stored, so that an INSERT may try, and say.
+                Err(error) if error.sqlstate().is_some() && error.outcome() == Outcome::Rejected => {
+                    if error.sqlstate() == Some("0A000") {
+                        texts.never_copy();
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            let lease = self.connections.lease(task).await?;
+            return insert(lease, task, &texts, batch).await;
+        }
+        insert(lease, task, &texts, batch).await
+    }
+
+    async fn try_out(&self, table: &TableName, record: &Record) -> Result<(), Error> {
+        let task = Task::Store(table);
+        let another = [record.with_id(Uuid::now_v7())];
+        let lease = self.connections.lease(task).await?;
+        let taken_back = async {
+            lease.batch_execute("BEGIN").await?;
+            let stored = Insert::of(&another).run_new(&*lease, table).await;
+            lease.batch_execute("ROLLBACK").await?;
+            stored
+        };
+        let answer = lease.within(taken_back).await;
+        lease.settle(task, answer)
     }
 }
 
+/// `false`: this connection is not to be used so.
+async fn try_copy(lease: &Lease, texts: &Texts, batch: &[Record]) -> Result<bool, tokio_postgres::Error> {
+    if !lease.keeps_statements().await? {
+        return Ok(false);
+    }
+    let statement = lease.prepared(&texts.copy, &[]).await?;
+    copy(lease, &statement, batch).await?;
+    Ok(true)
+}
+
+async fn insert(lease: Lease, task: Task<'_>, texts: &Texts, batch: &[Record]) -> Result<Vec<usize>, Error> {
+    let insert = Insert::of(batch);
+    let text = if batch.len() == 1 { &texts.row } else { &texts.arrays };
+    let run = async {
+        if lease.keeps_statements().await? {
+            let statement = lease.prepared(text, insert.types()).await?;
+            insert.run_prepared(&*lease, &statement).await
+        } else {
+            insert.run_unnamed(&*lease, text).await
+        }
+    };
+    let answer = lease.within(run).await;
+    lease.settle(task, answer)?;
+    Ok(Vec::new())
+}
+
 impl Store for PgStore {
-    fn write<'s>(&'s self, table: &'s TableName, batch: &'s [Record]) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
-        Box::pin(self.insert(table, batch))
+    fn write<'s>(
+        &'s self,
+        table: &'s TableName,
+        batch: &'s [Record],
+        again: bool,
+    ) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
+        Box::pin(self.store(table, batch, again))
+    }
+
+    fn trial<'s>(&'s self, table: &'s TableName, record: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
+        Box::pin(self.try_out(table, record))
     }
 
     fn answers(&self) -> BoxFuture<'_, bool> {
         Box::pin(self.connections.answers())
-    }
-}
-
-/// The records whose id was there already: those that were not stored, and what repeats an id within the batch.
-fn duplicates(batch: &[Record], mut stored: HashSet<Uuid>) -> Vec<usize> {
-    batch.iter().enumerate().filter(|(_, record)| !stored.remove(&record.id())).map(|(index, _)| index).collect()
-}
-
-/// One statement that stores some records, with its parameters.
-///
-/// It is never prepared by name, so that it works behind a pooler in transaction mode.
-pub(crate) struct Insert<'r> {
-    sql: String,
-    columns: Vec<Column<'r>>,
-    many: bool,
-    /// Some id was chosen by a caller, and may be there already. Only then is the right to read the column `id` needed.
-    may_repeat: bool,
-}
-
-impl<'r> Insert<'r> {
-    /// `batch` must not be empty.
-    pub(crate) fn of(table: &TableName, batch: &'r [Record]) -> Self {
-        let many = batch.len() != 1;
-        let may_repeat = batch.iter().any(Record::own_id);
-        let mut sql = format!("INSERT INTO {table} ({}) ", COLUMNS.join(", "));
-        sql.push_str(if many { "SELECT * FROM unnest(" } else { "VALUES (" });
-        for (index, _) in COLUMNS.iter().enumerate() {
-            // Writing to a String cannot fail.
-            let _ = write!(sql, "{}${}", if index == 0 { "" } else { ", " }, index + 1);
-        }
-        sql.push(')');
-        if may_repeat {
-            sql.push_str(" ON CONFLICT (id) DO NOTHING RETURNING id");
-        }
-        let column = |index| Column(batch.iter().map(|record| record.field(index).map(Field)).collect());
-        Self { sql, columns: (0..COLUMNS.len()).map(column).collect(), many, may_repeat }
-    }
-
-    /// Runs it; answers the ids that were stored where some may have been there already, else nothing.
-    pub(crate) async fn run(
-        &self,
-        client: &(impl GenericClient + Sync),
-    ) -> Result<Option<HashSet<Uuid>>, tokio_postgres::Error> {
-        let params: Vec<(&(dyn ToSql + Sync), Type)> = if self.many {
-            self.columns.iter().zip(ARRAY_TYPES).map(|(column, kind)| (column as _, kind)).collect()
-        } else {
-            self.columns.iter().zip(TYPES).map(|(column, kind)| (&column.0[0] as _, kind)).collect()
-        };
-        if !self.may_repeat {
-            client.execute_typed(&self.sql, &params).await?;
-            return Ok(None);
-        }
-        let rows = client.query_typed(&self.sql, &params).await?;
-        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map(Some)
-    }
-}
-
-/// A field as PostgreSQL takes it; its Debug, which the driver logs, shows its size only.
-struct Field<'r>(&'r [u8]);
-
-impl ToSql for Field<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        out.extend_from_slice(self.0);
-        Ok(IsNull::No)
-    }
-
-    /// Records keep their fields in the binary form of their columns, and statements name the types themselves.
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
-}
-
-impl fmt::Debug for Field<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
-    }
-}
-
-/// The same field of every record of a batch.
-struct Column<'r>(Vec<Option<Field<'r>>>);
-
-impl ToSql for Column<'_> {
-    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        self.0.to_sql(kind, out)
-    }
-
-    fn accepts(kind: &Type) -> bool {
-        <Vec<Option<Field<'_>>>>::accepts(kind)
-    }
-
-    to_sql_checked!();
-}
-
-impl fmt::Debug for Column<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} values", self.0.len())
     }
 }

@@ -1,0 +1,386 @@
+//! What a writer has in hand, and what becomes of it: stored, tried again, halved, set aside, or reported.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::{
+    backoff::Backoff,
+    deadlines::Deadlines,
+    item::{Item, Part, Promise},
+    shared::{Shared, WHAT},
+    state::Hand,
+};
+use crate::{
+    config::RetryFor,
+    error::{ClosedError, Error, Outcome},
+    event::Event,
+    record::Record,
+    store::{Store, Verdict, verdict},
+};
+
+/// The largest record that is kept as a witness.
+const LARGEST_WITNESS: usize = 16 << 10;
+
+/// What a writer has in hand. Dropped with records in it, or while others wait, it reports each of them: so every
+/// accepted record is stored or reported, whether the writer ends by itself, gives up, panics, or dies with its runtime.
+pub(super) struct Shift {
+    pub(super) shared: Arc<Shared>,
+    pub(super) store: Arc<dyn Store>,
+    /// Which of the scope's writers this is.
+    pub(super) writer: usize,
+    /// A batch and what it was halved into; the last is the first to go.
+    pub(super) parts: Vec<Part>,
+    /// The last part was given to the store, whose answer is not there.
+    flying: bool,
+    pub(super) suspects: Vec<Suspect>,
+    /// A record that was stored, and so could be again, if the table takes any.
+    witness: Option<Record>,
+    /// Why nothing was stored since something was.
+    trouble: Option<Error>,
+    backoff: Backoff,
+}
+
+/// A record that was refused alone. It is to blame only if another is stored after that, and it is then refused once
+/// more: else the table refuses whatever comes.
+pub(super) struct Suspect {
+    pub(super) item: Item,
+    pub(super) error: Error,
+}
+
+/// What ends a pause before its time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Nothing.
+    Over,
+    /// A sync emit, which is not to wait for a person to act; a close.
+    Waiter,
+    /// Any record; a close.
+    Record,
+}
+
+impl Shift {
+    pub(super) fn new(shared: Arc<Shared>, store: Arc<dyn Store>, writer: usize) -> Self {
+        Self {
+            shared,
+            store,
+            writer,
+            parts: Vec::new(),
+            flying: false,
+            suspects: Vec::new(),
+            witness: None,
+            trouble: None,
+            backoff: Backoff::default(),
+        }
+    }
+
+    /// Works until nothing is in hand but suspects that nothing speaks for or against.
+    pub(super) async fn work_off(&mut self) {
+        while self.next_part() {
+            let error = match self.attempt().await {
+                Ok(duplicates) => {
+                    self.stored(&duplicates);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let Some(part) = self.parts.last_mut() else { continue };
+            if part.len() > 1 && others_may_pass(&part.records, &error) {
+                let later = part.split();
+                let sooner = self.parts.pop();
+                self.parts.push(later);
+                self.parts.extend(sooner);
+                continue;
+            }
+            self.shared.failing(&error);
+            match verdict(&error) {
+                Verdict::Final => self.fail_part(&error),
+                Verdict::Refused => self.suspect(error),
+                Verdict::Again => self.again(error, false, Until::Over).await,
+                Verdict::Hold => {
+                    self.tell_waiters(&error);
+                    let closing = self.shared.closing.borrow().is_some();
+                    self.again(error, closing, Until::Waiter).await;
+                }
+            }
+        }
+        self.note(0);
+    }
+
+    /// Whether the last part holds something to be stored.
+    fn next_part(&mut self) -> bool {
+        loop {
+            if let Some(part) = self.parts.last() {
+                if part.len() > 0 {
+                    return true;
+                }
+                self.parts.pop();
+                continue;
+            }
+            let Some(at) = self.suspects.iter().position(|suspect| suspect.item.promise.vouched) else { return false };
+            let Suspect { item, .. } = self.suspects.remove(at);
+            self.parts.push(Part::of(item));
+        }
+    }
+
+    /// Gives the last part to the store.
+    async fn attempt(&mut self) -> Result<Vec<usize>, Error> {
+        self.flying = true;
+        self.note(0);
+        let Some((part, resting)) = self.parts.split_last_mut() else { return Ok(Vec::new()) };
+        let Part { records, promises } = part;
+        let again = promises.iter().any(|promise| promise.unknown);
+        let table = &self.shared.settings.table;
+        let span = tracing::debug_span!("store", %table, records = records.len(), again);
+        let write = self.store.write(table, records, again).instrument(span);
+        let mut deadlines = Deadlines {
+            shared: &self.shared,
+            flying: Some((records, promises)),
+            resting,
+            suspects: &mut self.suspects,
+            trouble: self.trouble.as_ref(),
+        };
+        let answer = deadlines.beside(write).await;
+        self.flying = false;
+        if answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown) {
+            for promise in self.parts.last_mut().into_iter().flat_map(|part| &mut part.promises) {
+                promise.unknown = true;
+            }
+        }
+        answer
+    }
+
+    /// Tells everyone that the last part is stored.
+    fn stored(&mut self, duplicates: &[usize]) {
+        let Some(mut part) = self.parts.pop() else { return };
+        let bytes = part.promises.iter().map(|promise| promise.weight as usize).sum();
+        // Before the waiters are told, so that whoever was told finds his own place free, and himself counted.
+        self.shared.free(part.len(), bytes);
+        self.shared.progress.send_modify(|progress| progress.stored += part.len() as u64);
+        let mut duplicates = duplicates.iter().peekable();
+        for (index, (record, promise)) in part.records.iter().zip(&mut part.promises).enumerate() {
+            // What an attempt without an answer may have stored is no duplicate, nor can one be told from it.
+            let there = duplicates.next_if_eq(&&index).is_some() && record.own_id() && !promise.unknown;
+            if let Some(waiter) = promise.waiter.take() {
+                // Whoever no longer waits does not want to know.
+                let _ = waiter.send(Ok(there));
+            }
+        }
+        for suspect in &mut self.suspects {
+            suspect.item.promise.vouched = true;
+        }
+        if let Some(record) = part.records.pop().filter(|record| record.weight() <= LARGEST_WITNESS) {
+            self.witness = Some(record);
+        }
+        if self.trouble.take().is_some() {
+            let tries = self.backoff.failures();
+            tracing::info!(table = %self.shared.settings.table, tries, "audit events are stored again");
+        }
+        self.backoff.reset();
+    }
+
+    /// The last part is one record, which was refused.
+    fn suspect(&mut self, error: Error) {
+        let lasting = !error.is_retryable();
+        for item in self.parts.pop().unwrap_or_default() {
+            let waited_for = item.promise.deadline.is_some();
+            let over = item.promise.told || (!waited_for && self.is_over(&item.promise));
+            if over || !self.shared.settings.retries || (lasting && (waited_for || item.promise.vouched)) {
+                self.shared.fail([item], &error);
+                continue;
+            }
+            tracing::warn!(
+                %error, id = %item.record.id(),
+                "an audit event was refused; it is kept until another is stored, which tells whose fault it is"
+            );
+            let promise = Promise { vouched: false, ..item.promise };
+            self.suspects.push(Suspect { item: Item { promise, ..item }, error: error.clone() });
+        }
+    }
+
+    /// Waits, to try the last part again: without what was told, or was tried for long enough; or `give_up`.
+    async fn again(&mut self, error: Error, give_up: bool, until: Until) {
+        let give_up = give_up || !self.shared.settings.retries;
+        let (now, retry_for) = (Instant::now(), self.shared.settings.retry_for);
+        let Some(part) = self.parts.last_mut() else { return };
+        let over = |promise: &Promise| promise.deadline.is_none() && is_over(promise, retry_for, now);
+        let given_up = part.extract(|promise| give_up || promise.told || over(promise));
+        let left = part.len() as u64;
+        self.shared.fail(given_up, &error);
+        self.troubled(error);
+        if left > 0 {
+            self.pause(until).await;
+            self.shared.progress.send_modify(|progress| progress.retried += left);
+        }
+    }
+
+    fn fail_part(&mut self, error: &Error) {
+        let part = self.parts.pop().unwrap_or_default();
+        self.shared.fail(part, error);
+    }
+
+    /// Tells every sync emit, also those that wait behind: a person has to act, and they are not to wait for that.
+    fn tell_waiters(&mut self, error: &Error) {
+        for part in &mut self.parts {
+            self.shared.fail(part.extract(|promise| promise.deadline.is_some()), error);
+        }
+        self.shared.dismiss(|_| true, &error.clone().with_outcome(Outcome::Rejected));
+    }
+
+    fn troubled(&mut self, error: Error) {
+        if self.trouble.is_none() {
+            let table = &self.shared.settings.table;
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(%table, %error, cause, "audit events are not stored for now; they are tried again");
+        }
+        self.trouble = Some(error);
+    }
+
+    /// Waits before the next attempt.
+    pub(super) async fn pause(&mut self, until: Until) {
+        self.note(self.parts.last().map_or(0, Part::len));
+        let shared = Arc::clone(&self.shared);
+        let end = Instant::now() + self.backoff.pause();
+        loop {
+            let wake = shared.wake.notified();
+            let closing = shared.closing.borrow().is_some();
+            let called = match until {
+                Until::Over => false,
+                Until::Waiter => closing || shared.state().waiters > 0,
+                Until::Record => closing || !shared.state().waiting.is_empty(),
+            };
+            if called {
+                return;
+            }
+            let is_over = async {
+                tokio::select! {
+                    () = tokio::time::sleep_until(end) => true,
+                    () = wake, if until != Until::Over => false,
+                }
+            };
+            if self.deadlines().beside(is_over).await {
+                return;
+            }
+        }
+    }
+
+    /// Nothing but suspects is in hand, and nothing waits: finds out whether the table takes anything.
+    pub(super) async fn doubt(&mut self) {
+        self.pause(Until::Record).await;
+        if self.shared.closing.borrow().is_some() || !self.shared.state().waiting.is_empty() {
+            return;
+        }
+        let (over, left) = std::mem::take(&mut self.suspects).into_iter().partition(|s| self.is_over(&s.item.promise));
+        self.suspects = left;
+        self.fail_suspects(over);
+        if let Some(witness) = self.witness() {
+            let (store, shared) = (Arc::clone(&self.store), Arc::clone(&self.shared));
+            let trial = store.trial(&shared.settings.table, &witness);
+            if self.deadlines().beside(trial).await.is_ok() {
+                for suspect in &mut self.suspects {
+                    suspect.item.promise.vouched = true;
+                }
+                return;
+            }
+        }
+        // In turn, since one of them may be to blame after all.
+        if !self.suspects.is_empty() {
+            let Suspect { item, .. } = self.suspects.remove(0);
+            self.parts.push(Part::of(item));
+        }
+    }
+
+    /// A record that the table should take: one that it took, else the plainest one there is.
+    fn witness(&self) -> Option<Record> {
+        let plainest = || Record::of(&Event::new("tracevault.trial"), None, &self.shared.settings).ok();
+        self.witness.clone().or_else(plainest)
+    }
+
+    pub(super) fn fail_suspects(&self, suspects: Vec<Suspect>) {
+        for Suspect { item, error } in suspects {
+            self.shared.fail([item], &error);
+        }
+    }
+
+    pub(super) fn deadlines(&mut self) -> Deadlines<'_> {
+        Deadlines {
+            shared: &self.shared,
+            flying: None,
+            resting: &mut self.parts,
+            suspects: &mut self.suspects,
+            trouble: self.trouble.as_ref(),
+        }
+    }
+
+    fn is_over(&self, promise: &Promise) -> bool {
+        promise.told || is_over(promise, self.shared.settings.retry_for, Instant::now())
+    }
+
+    /// Says what is in hand; `held` of the last part waits after a failure.
+    fn note(&self, held: usize) {
+        let firsts = self.parts.iter().filter_map(|part| part.promises.first());
+        let all = firsts.chain(self.suspects.iter().map(|suspect| &suspect.item.promise));
+        let hand = all.min_by_key(|promise| promise.number).map(|oldest| Hand {
+            oldest: oldest.number,
+            since: oldest.accepted,
+            in_flight: if self.flying { self.parts.last().map_or(0, Part::len) } else { 0 },
+            held: held + self.suspects.len(),
+        });
+        self.shared.note(self.writer, hand);
+    }
+}
+
+fn is_over(promise: &Promise, retry_for: RetryFor, now: Instant) -> bool {
+    match retry_for {
+        RetryFor::Forever => false,
+        RetryFor::For(Duration::ZERO) => true,
+        RetryFor::For(duration) => promise.accepted + duration <= now,
+    }
+}
+
+/// Whether a half of what failed may be stored without the other: where one record is to blame, where ids chosen by
+/// callers ask for a right (to read ids) that the others do without, or where it was too much at once.
+fn others_may_pass(records: &[Record], error: &Error) -> bool {
+    let own_ids = records.iter().filter(|record| record.own_id()).count();
+    error.is_record_refused()
+        || match error.sqlstate() {
+            Some("42501" | "42P10") => (1..records.len()).contains(&own_ids),
+            Some("53200") => true,
+            _ => false,
+        }
+}
+
+impl Drop for Shift {
+    fn drop(&mut self) {
+        self.shared.begin_close();
+        let waiting = std::mem::take(&mut self.shared.state().waiting);
+        let flying = if self.flying { self.parts.pop() } else { None };
+        let flying = flying.into_iter().flatten().map(|item| (item, Outcome::Unknown));
+        let resting = self.parts.drain(..).flatten().chain(self.suspects.drain(..).map(|suspect| suspect.item));
+        let mut left = 0;
+        for (Item { record, mut promise }, outcome) in flying.chain(resting.chain(waiting).map(|item| {
+            let outcome = item.promise.outcome();
+            (item, outcome)
+        })) {
+            left += 1;
+            self.shared.free(1, promise.weight as usize);
+            self.shared.tell(&record, &mut promise, &ClosedError::in_flight(WHAT, outcome, record.id()).into());
+        }
+        if left > 0 {
+            tracing::error!(
+                records = left,
+                "a scope's writer ended before these accepted audit events were stored; each was reported"
+            );
+        }
+        let mut state = self.shared.state();
+        state.hands[self.writer] = None;
+        state.writers -= 1;
+        let (low, ended) = (state.low(), state.writers == 0);
+        self.shared.progress.send_modify(|progress| {
+            progress.left += left;
+            progress.low = low;
+            progress.ended = ended;
+        });
+    }
+}
