@@ -72,6 +72,10 @@ impl DriverError {
     pub(super) fn set_record_id(&mut self, id: Uuid) {
         self.0.record_id = Some(id);
     }
+
+    pub(super) fn set_rejected(&mut self) {
+        self.0.outcome = Outcome::Rejected;
+    }
 }
 
 impl fmt::Display for DriverError {

@@ -122,4 +122,12 @@ impl Error {
         }
         error
     }
+
+    /// The same error, now that nothing is known to be stored.
+    pub(crate) fn rejected(mut self) -> Self {
+        if let Self::Driver(driver) = &mut self {
+            driver.set_rejected();
+        }
+        self
+    }
 }

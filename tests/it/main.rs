@@ -25,6 +25,7 @@ mod lifecycle;
 mod limits;
 mod masking;
 mod payload;
+mod probe;
 mod query;
 mod queue;
 mod recorder;
