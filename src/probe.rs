@@ -15,7 +15,7 @@ use tokio_postgres::{
 };
 
 use crate::{
-    error::{Error, Outcome, Task},
+    error::{ClosedError, Error, Outcome, Task},
     lifecycle::Lifecycle,
     pool::Connections,
 };
@@ -99,7 +99,7 @@ impl CommitProbe {
             Err(error) if error.outcome() == Outcome::Rejected => return Err(error),
             commit => commit.err(),
         };
-        let _pass = self.lifecycle.enter().map_err(|closed| closed.unknown())?;
+        let _pass = self.lifecycle.enter().map_err(ClosedError::unknown)?;
         let mut doubt = Doubt { advice: "PostgreSQL did not tell in time whether it is committed", cause: None };
         match tokio::time::timeout(LONGEST, self.settled(&mut doubt)).await.ok().flatten() {
             Some(true) => Ok(()),

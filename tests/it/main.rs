@@ -24,6 +24,7 @@ mod kit;
 mod lifecycle;
 mod limits;
 mod masking;
+mod other_drivers;
 mod payload;
 mod probe;
 mod query;

@@ -108,6 +108,14 @@ async fn a_rollback_that_commit_hides_is_told() {
     table.drop().await;
 }
 
+/// A serializable transaction that has read the whole table.
+async fn skewed<'c>(client: &'c mut Client, table: &Table) -> Transaction<'c> {
+    let level = tokio_postgres::IsolationLevel::Serializable;
+    let transaction = client.build_transaction().isolation_level(level).start().await.unwrap();
+    transaction.query(&format!("SELECT count(*) FROM \"{}\"", table.name), &[]).await.unwrap();
+    transaction
+}
+
 #[tokio::test]
 async fn an_error_of_commit_keeps_its_sqlstate() {
     let table = Table::new("probe").await;
@@ -128,12 +136,6 @@ async fn an_error_of_commit_keeps_its_sqlstate() {
     shown(&error);
 
     // Each reads what the other is about to change.
-    async fn skewed<'c>(client: &'c mut Client, table: &Table) -> Transaction<'c> {
-        let level = tokio_postgres::IsolationLevel::Serializable;
-        let transaction = client.build_transaction().isolation_level(level).start().await.unwrap();
-        transaction.query(&format!("SELECT count(*) FROM \"{}\"", table.name), &[]).await.unwrap();
-        transaction
-    }
     let first = skewed(&mut one, &table).await;
     let second = skewed(&mut other, &table).await;
     audit.emit_in(&first, "first").await.unwrap();

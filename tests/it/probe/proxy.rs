@@ -44,7 +44,7 @@ pub async fn through(cut: Cut) -> String {
 }
 
 async fn relay(mut client: TcpStream, mut server: Box<dyn Stream>, cut: Cut) {
-    let (mut question, mut answer) = ([0; 8_192], [0; 8_192]);
+    let (mut question, mut answer) = (vec![0; 8_192], vec![0; 8_192]);
     let mut committing = false;
     loop {
         tokio::select! {
