@@ -73,8 +73,9 @@ impl DriverError {
         self.0.record_id = Some(id);
     }
 
-    pub(super) fn set_rejected(&mut self) {
+    pub(super) fn set_rejected(&mut self, advice: &str) {
         self.0.outcome = Outcome::Rejected;
+        self.0.advice = Some(advice.to_owned());
     }
 }
 

@@ -123,10 +123,10 @@ impl Error {
         error
     }
 
-    /// The same error, now that nothing is known to be stored.
+    /// The same error, now that PostgreSQL has told that nothing is stored.
     pub(crate) fn rejected(mut self) -> Self {
         if let Self::Driver(driver) = &mut self {
-            driver.set_rejected();
+            driver.set_rejected("its answer was lost, and PostgreSQL has rolled it back");
         }
         self
     }

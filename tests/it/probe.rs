@@ -159,6 +159,7 @@ async fn a_lost_answer_is_looked_up() {
     assert!(commit.is_err());
     let error = assert_rejected(probe.resolve(commit).await, None);
     assert!(error.is_retryable() && std::error::Error::source(&error).is_some(), "the error of commit itself");
+    assert!(error.to_string().contains("PostgreSQL has rolled it back"), "{error}");
     assert_eq!(table.count().await, 0);
 
     let mut client = kit::connect(&through(Cut::After).await).await;
