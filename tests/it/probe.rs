@@ -45,6 +45,10 @@ fn assert_unknown(answer: Result<(), Error>, why: &str) -> Error {
     error
 }
 
+fn sent<T: Send>(future: T) -> T {
+    future
+}
+
 #[tokio::test]
 async fn what_is_committed_is_told_so() {
     let table = Table::new("probe").await;
@@ -67,10 +71,10 @@ async fn what_is_committed_is_told_so() {
     probe.resolve(transaction.commit().await).await.unwrap();
     assert_eq!(table.count().await, 2);
 
-    // Nothing written, and committed all the same.
+    // Nothing written, and committed all the same; both may be moved to other threads.
     let transaction = pooled.transaction().await.unwrap();
-    let probe = audit.commit_probe(&transaction).await.unwrap();
-    probe.resolve(transaction.commit().await).await.unwrap();
+    let probe = sent(audit.commit_probe(&transaction)).await.unwrap();
+    tokio::spawn(probe.resolve(transaction.commit().await)).await.unwrap().unwrap();
     audit.close().await.unwrap();
     table.drop().await;
 }
