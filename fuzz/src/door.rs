@@ -11,7 +11,7 @@ use tracevault::{
 
 pub const ENVIRONMENT: &str = "fuzz";
 /// Small, so that inputs reach it.
-pub const LIMIT: usize = 4_096;
+pub const LIMIT: usize = 2_048;
 pub const MASK: &str = "[REDACTED]";
 /// Short, so that inputs meet them; in other scripts, since case is not a matter of ASCII: the Kelvin sign is a `k`.
 pub const MASKED: [&str; 4] = ["k", "password", "ÉTAT", "STRASSE"];
@@ -33,9 +33,9 @@ impl Door {
                 .mask_fields(MASKED)
                 .mask_patterns([Regex::new(PATTERN).unwrap()])
                 .max_payload_bytes(LIMIT);
-            let _inside = runtime.enter();
+            let inside = runtime.enter();
             let (audit, recorder) = testing::recorder(config).unwrap();
-            drop(_inside);
+            drop(inside);
             Door { runtime, audit, recorder }
         });
         &DOOR

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::{
-    door::{MASK, MASKED},
+    door::{LIMIT, MASK, MASKED},
     members::Members,
     number,
 };
@@ -95,6 +95,34 @@ impl Tree {
             }
             other => other,
         }
+    }
+
+    /// As JSON, without blanks.
+    pub fn spelled(&self) -> String {
+        let quoted = |text: &String| serde_json::to_string(text).unwrap();
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(spelled) => spelled.clone(),
+            Self::Text(text) => quoted(text),
+            Self::Array(elements) => {
+                let elements: Vec<_> = elements.iter().map(Self::spelled).collect();
+                format!("[{}]", elements.join(","))
+            }
+            Self::Object(members) => {
+                let member = |(key, value): &(String, Self)| format!("{}:{}", quoted(key), value.spelled());
+                let members: Vec<_> = members.iter().map(member).collect();
+                format!("{{{}}}", members.join(","))
+            }
+        }
+    }
+
+    /// Whether a payload of this may be refused for its size, the whole input having so many bytes.
+    pub fn may_be_too_large(&self, input: usize) -> bool {
+        let spelled = self.spelled();
+        // What is hidden counted until it was.
+        let hidden = if spelled.contains(MASK) { 4 * input } else { 0 };
+        spelled.len() + hidden > LIMIT
     }
 
     pub fn depth(&self) -> usize {
