@@ -76,5 +76,10 @@ seed filters/all '{"event":"e","actorId":"a","actorType":"t","targetId":"x","tar
 seed filters/backwards '{"from":"2026-02-01T00:00:00Z","to":"2026-01-01T00:00:00Z"}'
 seed filters/far '{"from":"9999-12-31T23:59:59.999999999-23:59","to":"0000-01-01T00:00:00+23:59"}'
 seed filters/nulls '{"event":null,"severities":null,"errorsOnly":null,"mode":null,"from":null,"order":null,"limit":null,"offset":null}'
-seed filters/wrong '{"limit":0,"offset":18446744073709551615,"mode":{"sync":null},"order":{"asc":null},"event":"\u0000"}'
+for filter in '"limit":0' '"limit":1' '"limit":501' '"limit":4294967296' '"offset":1' '"offset":9223372036854775808' '"order":"asc"' \
+    '"mode":{"sync":null}' '"order":{"asc":null}' '"event":"\u0000"' '"severities":["c4n4ry-9b1d-c4n4ry\u0000"]' '"mode":"c4n4ry-9b1d-c4n4ry"' \
+    '"from":"c4n4ry-9b1d-c4n4ry"' '"severity":["c4n4ry-9b1d-c4n4ry"]' '"errorsOnly":"c4n4ry-9b1d-c4n4ry"' '"event":1,"event":2' '"x\ny":1'; do
+    number=$((number + 1))
+    seed "filters/one-$number" "{$filter}"
+done
 echo "$count seeds"

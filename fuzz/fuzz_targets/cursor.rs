@@ -57,9 +57,11 @@ fuzz_target!(|input: Input<'_>| {
     let Input { text, at, over, micros, id, question, edit } = input;
     read(text);
     let made = format!("1.{micros}.{id:032x}.{:032x}", question.digest());
-    let from = usize::from(at) % made.len();
+    let from = usize::from(at) % (made.len() + 1);
     let to = (from + usize::from(over % 4)).min(made.len());
     read(&format!("{}{text}{}", &made[..from], &made[to..]));
+    read(&made.to_uppercase());
+    read(&format!("{made}.{text}"));
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000);
     let Ok(cursor) = made.parse::<Cursor>() else { return assert!(at.is_err(), "a time that there is") };
     let at = at.expect("no such time");

@@ -52,7 +52,7 @@ fn settle(recorded: Result<Record, Error>, input: &[u8]) -> Option<Record> {
     }
 }
 
-/// What is true of every record: its payloads are small, and it is an event again, which gives the same record.
+/// What is true of every record: its payloads are small, and it is an event again, which says and gives the same.
 fn assert_sound(record: &Record) {
     for payload in [record.data(), record.meta()].into_iter().flatten() {
         assert!(payload.len() <= LIMIT);
@@ -60,6 +60,7 @@ fn assert_sound(record: &Record) {
     let text = serde_json::to_string(record).unwrap();
     let environment = format!(r#","environment":"{ENVIRONMENT}"}}"#);
     let event = text.strip_suffix(&environment).expect("the environment stands last").to_owned() + "}";
+    Expected::of_event(&event).expect("an event again").assert_is(record);
     let again = Door::get().record(serde_json::from_str::<Event>(&event).unwrap()).unwrap();
     assert_eq!(serde_json::to_string(&again).unwrap(), text);
 }
