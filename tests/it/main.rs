@@ -20,6 +20,7 @@ mod errors;
 mod events;
 mod fidelity;
 mod floors;
+mod fuzzed;
 mod kit;
 mod lifecycle;
 mod limits;
