@@ -35,11 +35,9 @@ fn plain(state: Option<&dyn Payload>, name: &'static str, limit: usize) -> Resul
 
 fn write(before: &str, after: &str, mut walk: Walk<'_>) -> Result<(), Fault> {
     walk.open(b'{')?;
-    walk.member("before", before)?;
-    walk.separate(false)?;
-    walk.member("after", after)?;
-    walk.separate(false)?;
-    let key = walk.key("diff")?;
+    walk.member("before", before, true)?;
+    walk.member("after", after, false)?;
+    let key = walk.key("diff", false)?;
     entries(before, after, &mut walk).map_err(|fault| walk.under(key, fault))?;
     walk.close(b'}');
     walk.finish()
@@ -59,9 +57,8 @@ fn entries(before: &str, after: &str, walk: &mut Walk<'_>) -> Result<(), Fault> 
         {
             continue;
         }
-        walk.separate(first)?;
+        let key = walk.key(key, first)?;
         first = false;
-        let key = walk.key(key)?;
         if key.masked {
             walk.hidden()?;
         } else {
@@ -76,11 +73,10 @@ fn entries(before: &str, after: &str, walk: &mut Walk<'_>) -> Result<(), Fault> 
 fn entry(was: Option<&str>, is: Option<&str>, walk: &mut Walk<'_>) -> Result<(), Fault> {
     walk.open(b'{')?;
     if let Some(was) = was {
-        walk.member("before", was)?;
+        walk.member("before", was, true)?;
     }
     if let Some(is) = is {
-        walk.separate(was.is_none())?;
-        walk.member("after", is)?;
+        walk.member("after", is, was.is_none())?;
     }
     walk.close(b'}');
     Ok(())

@@ -24,8 +24,8 @@ impl Walk<'_> {
     }
 
     /// A member with a name of ours, which no mask applies to, its value being text that is known to be JSON.
-    pub(crate) fn member(&mut self, name: &str, text: &str) -> Outcome<()> {
-        let key = self.key(name)?;
+    pub(crate) fn member(&mut self, name: &str, text: &str, first: bool) -> Outcome<()> {
+        let key = self.key(name, first)?;
         self.valid_json(text).map_err(|fault| self.under(key, fault))
     }
 
@@ -36,9 +36,8 @@ impl Walk<'_> {
                 self.open(b'{')?;
                 let mut first = true;
                 while let Some(literal) = from.next_key(first)? {
-                    self.separate(first)?;
+                    let key = self.key(&unescape(literal)?, first)?;
                     first = false;
-                    let key = self.key(&unescape(literal)?)?;
                     if key.masked {
                         from.skip_value()?;
                         self.hidden()?;
@@ -179,6 +178,21 @@ impl Decimal {
     }
 }
 
+/// The string, with its quotes, that JSON text begins with.
+pub(super) fn literal(text: &[u8]) -> Option<&[u8]> {
+    let mut bytes = text.iter().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\\' => {
+                bytes.next();
+            }
+            b'"' => return Some(&text[..=at]),
+            _ => {}
+        }
+    }
+    None
+}
+
 fn unescape(literal: &str) -> Outcome<Cow<'_, str>> {
     if literal.contains('\\') {
         return serde_json::from_str(literal).map(Cow::Owned).map_err(|_| Fault::new(Reason::NotJson));
@@ -244,20 +258,9 @@ impl<'t> Scanner<'t> {
     /// A string with its quotes.
     fn string(&mut self) -> Outcome<&'t str> {
         let start = self.at;
-        let mut bytes = self.text.as_bytes()[start..].iter().enumerate().skip(1);
-        while let Some((offset, byte)) = bytes.next() {
-            match byte {
-                b'\\' => {
-                    bytes.next();
-                }
-                b'"' => {
-                    self.at = start + offset + 1;
-                    return Ok(&self.text[start..self.at]);
-                }
-                _ => {}
-            }
-        }
-        Err(Fault::new(Reason::NotJson))
+        let literal = literal(&self.text.as_bytes()[start..]).ok_or_else(|| Fault::new(Reason::NotJson))?;
+        self.at += literal.len();
+        Ok(&self.text[start..self.at])
     }
 
     /// A number, `true`, `false` or `null`.
