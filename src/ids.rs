@@ -19,7 +19,8 @@ impl Ids {
     /// The next id, `now` being Unix milliseconds.
     pub(crate) fn next(&mut self, now: u64) -> Uuid {
         let (millis, tail) = match self.last {
-            Some((last, tail)) if last >= now => match tail + 1 + u128::from(u32::from_le_bytes(self.random.take(now))) {
+            Some((last, tail)) if last >= now => match tail + 1 + u128::from(u32::from_le_bytes(self.random.take(now)))
+            {
                 grown if grown >> TAIL_BITS == 0 => (last, grown),
                 // Thousands of milliards of ids in one millisecond: on to the next.
                 _ => (last + 1, self.tail(now)),

@@ -49,6 +49,10 @@ impl Mask {
     }
 
     fn names(&self, key: &str) -> bool {
+        // As it is written in most places.
+        if self.fields.iter().any(|field| **field == *key) {
+            return true;
+        }
         if key.is_ascii() {
             return self.fields.iter().any(|field| field.eq_ignore_ascii_case(key));
         }

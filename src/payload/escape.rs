@@ -1,38 +1,86 @@
 //! Text inside a JSON string. Most text needs no escape, and is found to need none many bytes at a time.
 
-/// Appends the text, escaped as `serde_json` does; `false`, leaving it half-written, where it holds NUL.
+/// Appends the text as a JSON string, escaped as `serde_json` does; `false`, leaving it half-written, where it holds NUL.
 #[inline]
-pub(super) fn push(out: &mut Vec<u8>, text: &str) -> bool {
+pub(super) fn push_quoted(out: &mut Vec<u8>, text: &str) -> bool {
     let bytes = text.as_bytes();
-    if is_plain(bytes) {
-        out.extend_from_slice(bytes);
-        return true;
+    if !is_plain(bytes) {
+        return push_escaped(out, bytes);
     }
-    push_escaped(out, bytes)
+    if bytes.len() <= SHORT {
+        push_short(out, bytes);
+    } else {
+        out.push(b'"');
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+    }
+    true
+}
+
+/// Text of up to so many bytes is written as one block of fixed size, which takes no call of `memcpy`.
+const SHORT: usize = BLOCK - 2;
+const BLOCK: usize = 32;
+
+#[inline]
+fn push_short(out: &mut Vec<u8>, bytes: &[u8]) {
+    let end = out.len() + bytes.len() + 2;
+    out.extend_from_slice(&[b'"'; BLOCK]);
+    if let Some((_quote, room)) = out.last_chunk_mut::<BLOCK>().and_then(|block| block.split_first_mut()) {
+        let placed = place::<16>(room, bytes) || place::<8>(room, bytes) || place::<4>(room, bytes);
+        if !placed {
+            room.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        }
+    }
+    out.truncate(end);
+}
+
+/// Copies `N` to twice `N` bytes, as two pieces that may overlap.
+#[inline]
+fn place<const N: usize>(room: &mut [u8], bytes: &[u8]) -> bool {
+    let Some((first, last)) = ends::<N>(bytes) else { return false };
+    room[..N].copy_from_slice(first);
+    room[bytes.len() - N..bytes.len()].copy_from_slice(last);
+    true
+}
+
+/// The first and the last `N` bytes, unless there are fewer.
+#[inline]
+fn ends<const N: usize>(bytes: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
+    bytes.first_chunk().zip(bytes.last_chunk())
 }
 
 fn push_escaped(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    let mut plain_from = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let escape = ESCAPES[usize::from(byte)];
-        if escape == PLAIN {
-            continue;
-        }
-        if byte == 0 {
-            return false;
-        }
-        out.extend_from_slice(&bytes[plain_from..at]);
-        plain_from = at + 1;
-        if escape == HEX {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-        } else {
-            out.extend_from_slice(&[b'\\', escape]);
+    out.push(b'"');
+    let mut rest = bytes;
+    loop {
+        let (plain, special) = rest.split_at(plain_prefix(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = special.split_first() else { break };
+        rest = after;
+        match ESCAPES[usize::from(byte)] {
+            _ if byte == 0 => return false,
+            HEX => {
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            }
+            letter => out.extend_from_slice(&[b'\\', letter]),
         }
     }
-    out.extend_from_slice(&bytes[plain_from..]);
+    out.push(b'"');
     true
+}
+
+/// How many bytes stand before the first control character, quote or backslash.
+pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let found = specials(u64::from_le_bytes(*word));
+        if found != 0 {
+            return index * 8 + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    bytes.len() - rest.len() + rest.iter().take_while(|byte| ESCAPES[usize::from(**byte)] == PLAIN).count()
 }
 
 /// Whether no byte is a control character, a quote or a backslash.
@@ -41,10 +89,10 @@ pub(crate) fn is_plain(bytes: &[u8]) -> bool {
     // The last block overlaps the one before it, so that no length needs a loop over single bytes.
     if let Some(last) = bytes.last_chunk::<16>() {
         bytes.as_chunks::<16>().0.iter().all(block_is_plain) && block_is_plain(last)
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        word_is_plain(u64::from_le_bytes(*first)) & word_is_plain(u64::from_le_bytes(*last))
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        word_is_plain(u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32)
+    } else if let Some((first, last)) = ends::<8>(bytes) {
+        specials(u64::from_le_bytes(*first)) | specials(u64::from_le_bytes(*last)) == 0
+    } else if let Some((first, last)) = ends::<4>(bytes) {
+        specials(u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32) == 0
     } else {
         bytes.iter().all(|&byte| ESCAPES[usize::from(byte)] == PLAIN)
     }
@@ -53,19 +101,18 @@ pub(crate) fn is_plain(bytes: &[u8]) -> bool {
 /// Without a branch, so that the compiler makes vector instructions of it.
 #[inline]
 fn block_is_plain(block: &[u8; 16]) -> bool {
-    !block.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
+    let special = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    block.iter().fold(0, |found, byte| found | special(*byte)) == 0
 }
 
-/// The same of eight bytes in a word. `(w - n) & !w` has the high bit of the lowest byte below `n` (up to 128) set.
+/// The high bits of those bytes of a word that are special. Above the lowest of them there may be false ones.
 #[inline]
-fn word_is_plain(word: u64) -> bool {
+fn specials(word: u64) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH_BITS: u64 = ONES << 7;
-    let (quotes, backslashes) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
-    let controls = word.wrapping_sub(ONES * 0x20) & !word;
-    let quotes = quotes.wrapping_sub(ONES) & !quotes;
-    let backslashes = backslashes.wrapping_sub(ONES) & !backslashes;
-    (controls | quotes | backslashes) & HIGH_BITS == 0
+    let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word;
+    let (quotes, backslashes) = (word ^ (ONES * u64::from(b'"')), word ^ (ONES * u64::from(b'\\')));
+    (below(word, 0x20) | below(quotes, 1) | below(backslashes, 1)) & HIGH_BITS
 }
 
 /// What a byte needs inside a JSON string: nothing, a letter behind a backslash, or its hex form.
@@ -94,11 +141,13 @@ mod tests {
 
     fn agrees(text: &str) {
         let mut out = Vec::new();
-        let written = push(&mut out, text);
+        let written = push_quoted(&mut out, text);
         assert_eq!(written, !text.contains('\0'), "{text:?}");
         if written {
-            let quoted = format!("\"{}\"", String::from_utf8(out).unwrap());
+            let quoted = String::from_utf8(out).unwrap();
             assert_eq!(quoted, serde_json::to_string(text).unwrap());
+            let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+            assert_eq!(plain_prefix(text.as_bytes()), text.bytes().position(special).unwrap_or(text.len()), "{text:?}");
             assert_eq!(is_plain(text.as_bytes()), quoted.len() == text.len() + 2, "{text:?}");
         }
     }

@@ -4,6 +4,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
+    escape::{is_plain, plain_prefix},
     fault::{Fault, Reason},
     walk::Walk,
 };
@@ -180,24 +181,24 @@ impl Decimal {
 
 /// The string, with its quotes, that JSON text begins with.
 pub(super) fn literal(text: &[u8]) -> Option<&[u8]> {
-    let mut bytes = text.iter().enumerate().skip(1);
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            b'\\' => {
-                bytes.next();
-            }
+    let mut at = 1;
+    loop {
+        at += plain_prefix(text.get(at..)?);
+        match text.get(at)? {
             b'"' => return Some(&text[..=at]),
-            _ => {}
+            b'\\' => at += 2,
+            _ => at += 1,
         }
     }
-    None
 }
 
+/// What a string with its quotes says.
 fn unescape(literal: &str) -> Outcome<Cow<'_, str>> {
-    if literal.contains('\\') {
-        return serde_json::from_str(literal).map(Cow::Owned).map_err(|_| Fault::new(Reason::NotJson));
+    let bare = literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(literal);
+    if is_plain(bare.as_bytes()) {
+        return Ok(Cow::Borrowed(bare));
     }
-    Ok(Cow::Borrowed(literal.trim_matches('"')))
+    serde_json::from_str(literal).map(Cow::Owned).map_err(|_| Fault::new(Reason::NotJson))
 }
 
 /// Finds where the pieces of JSON text begin and end. It relies on the text being JSON only for its answers to be

@@ -147,12 +147,7 @@ impl<'w> Walk<'w> {
 
     #[inline]
     fn quoted(&mut self, text: &str) -> Result<(), Fault> {
-        self.out.push(b'"');
-        if !escape::push(self.out, text) {
-            return Err(Fault::new(Reason::Nul));
-        }
-        self.out.push(b'"');
-        Ok(())
+        if escape::push_quoted(self.out, text) { Ok(()) } else { Err(Fault::new(Reason::Nul)) }
     }
 
     #[inline]
