@@ -2,36 +2,64 @@
 
 /// Appends the text as a JSON string, escaped as `serde_json` does; `false`, leaving it half-written, where it holds NUL.
 #[inline]
-pub(super) fn push_quoted(out: &mut Vec<u8>, text: &str) -> bool {
+pub(super) fn push_text(out: &mut Vec<u8>, text: &str) -> bool {
     let bytes = text.as_bytes();
     if !is_plain(bytes) {
         return push_escaped(out, bytes);
     }
     if bytes.len() <= SHORT {
-        push_short(out, bytes);
+        push_short::<false>(out, bytes, false);
     } else {
-        out.push(b'"');
-        out.extend_from_slice(bytes);
-        out.push(b'"');
+        push_long(out, bytes);
     }
     true
 }
 
+/// The same of an object's key, with the comma before it, unless it is the first, and the colon behind it.
+#[inline]
+pub(super) fn push_key(out: &mut Vec<u8>, key: &str, first: bool) -> bool {
+    let bytes = key.as_bytes();
+    if bytes.len() <= SHORT && is_plain(bytes) {
+        push_short::<true>(out, bytes, !first);
+        return true;
+    }
+    if !first {
+        out.push(b',');
+    }
+    let written = push_text(out, key);
+    out.push(b':');
+    written
+}
+
 /// Text of up to so many bytes is written as one block of fixed size, which takes no call of `memcpy`.
-const SHORT: usize = BLOCK - 2;
+const SHORT: usize = BLOCK - 4;
 const BLOCK: usize = 32;
 
 #[inline]
-fn push_short(out: &mut Vec<u8>, bytes: &[u8]) {
-    let end = out.len() + bytes.len() + 2;
+fn push_short<const KEY: bool>(out: &mut Vec<u8>, bytes: &[u8], comma: bool) {
+    let lead = usize::from(comma) + 1;
+    let end = out.len() + lead + bytes.len() + 1 + usize::from(KEY);
     out.extend_from_slice(&[b'"'; BLOCK]);
-    if let Some((_quote, room)) = out.last_chunk_mut::<BLOCK>().and_then(|block| block.split_first_mut()) {
+    if let Some(block) = out.last_chunk_mut::<BLOCK>() {
+        if comma {
+            block[0] = b',';
+        }
+        let room = &mut block[lead..];
         let placed = place::<16>(room, bytes) || place::<8>(room, bytes) || place::<4>(room, bytes);
         if !placed {
             room.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
         }
+        if KEY {
+            room[bytes.len() + 1] = b':';
+        }
     }
     out.truncate(end);
+}
+
+fn push_long(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    out.extend_from_slice(bytes);
+    out.push(b'"');
 }
 
 /// Copies `N` to twice `N` bytes, as two pieces that may overlap.
@@ -141,11 +169,14 @@ mod tests {
 
     fn agrees(text: &str) {
         let mut out = Vec::new();
-        let written = push_quoted(&mut out, text);
+        let written = push_text(&mut out, text);
         assert_eq!(written, !text.contains('\0'), "{text:?}");
         if written {
             let quoted = String::from_utf8(out).unwrap();
             assert_eq!(quoted, serde_json::to_string(text).unwrap());
+            let mut keys = Vec::new();
+            assert!(push_key(&mut keys, text, true) && push_key(&mut keys, text, false));
+            assert_eq!(String::from_utf8(keys).unwrap(), format!("{quoted}:,{quoted}:"));
             let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
             assert_eq!(plain_prefix(text.as_bytes()), text.bytes().position(special).unwrap_or(text.len()), "{text:?}");
             assert_eq!(is_plain(text.as_bytes()), quoted.len() == text.len() + 2, "{text:?}");

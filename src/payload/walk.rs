@@ -87,15 +87,15 @@ impl<'w> Walk<'w> {
 
     /// A key with all that stands around it.
     pub(crate) fn key(&mut self, key: &str, first: bool) -> Result<Key, Fault> {
-        if !first {
-            self.out.push(b',');
-        }
-        let at = self.out.len();
-        if let Err(fault) = self.room(key.len()).and_then(|()| self.quoted(key)) {
+        let at = self.out.len() + usize::from(!first);
+        if let Err(fault) = self.room(key.len()) {
             self.spoil();
             return Err(fault);
         }
-        self.out.push(b':');
+        if !escape::push_key(self.out, key, first) {
+            self.spoil();
+            return Err(Fault::new(Reason::Nul));
+        }
         Ok(Key { at, masked: self.rules.mask.hides(key) })
     }
 
@@ -147,7 +147,7 @@ impl<'w> Walk<'w> {
 
     #[inline]
     fn quoted(&mut self, text: &str) -> Result<(), Fault> {
-        if escape::push_quoted(self.out, text) { Ok(()) } else { Err(Fault::new(Reason::Nul)) }
+        if escape::push_text(self.out, text) { Ok(()) } else { Err(Fault::new(Reason::Nul)) }
     }
 
     #[inline]
