@@ -14,7 +14,7 @@ pub(crate) struct Change<'c> {
 impl Payload for Change<'_> {
     /// Appends `{"before":…,"after":…,"diff":…}`, masked. The comparison is made on the values as they are, so that a
     /// changed secret shows as changed; its entry is the mask's value whole.
-    fn write(&self, out: &mut Vec<u8>, rules: Rules<'_>) -> Result<(), Fault> {
+    fn write(&self, out: Vec<u8>, rules: Rules<'_>) -> Result<Vec<u8>, Fault> {
         let before = plain(self.before.as_deref(), "before", rules.limit)?;
         let after = plain(self.after.as_deref(), "after", rules.limit)?;
         write(&before, &after, Walk::new(out, rules))
@@ -25,15 +25,14 @@ impl Payload for Change<'_> {
 fn plain(state: Option<&dyn Payload>, name: &'static str, limit: usize) -> Result<String, Fault> {
     let written = || {
         let state = state.ok_or_else(|| Fault::new(Reason::Missing))?;
-        let mut text = Vec::new();
-        state.write(&mut text, Rules { mask: &Mask::none(), limit })?;
+        let text = state.write(Vec::new(), Rules { mask: &Mask::none(), limit })?;
         // A walk writes only whole `str`s and ASCII.
         String::from_utf8(text).map_err(|_| Fault::new(Reason::NotJson))
     };
     written().map_err(|fault: Fault| fault.of(name))
 }
 
-fn write(before: &str, after: &str, mut walk: Walk<'_>) -> Result<(), Fault> {
+fn write(before: &str, after: &str, mut walk: Walk<'_>) -> Result<Vec<u8>, Fault> {
     walk.open(b'{')?;
     walk.member("before", before, true)?;
     walk.member("after", after, false)?;

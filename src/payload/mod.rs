@@ -26,11 +26,11 @@ pub(crate) use self::{
 /// A value that can be written as JSON once the masks are known.
 pub(crate) trait Payload: Send + Sync {
     /// Appends the value to `out`, checked and masked.
-    fn write(&self, out: &mut Vec<u8>, rules: Rules<'_>) -> Result<(), Fault>;
+    fn write(&self, out: Vec<u8>, rules: Rules<'_>) -> Result<Vec<u8>, Fault>;
 }
 
 impl<T: Serialize + Send + Sync + ?Sized> Payload for T {
-    fn write(&self, out: &mut Vec<u8>, rules: Rules<'_>) -> Result<(), Fault> {
+    fn write(&self, out: Vec<u8>, rules: Rules<'_>) -> Result<Vec<u8>, Fault> {
         let mut walk = Walk::new(out, rules);
         self.serialize(&mut walk)?;
         walk.finish()

@@ -28,7 +28,7 @@ pub(crate) struct Key {
 
 /// One payload being written.
 pub(crate) struct Walk<'w> {
-    out: &'w mut Vec<u8>,
+    out: Vec<u8>,
     start: usize,
     /// Where the output must end at the latest.
     end: usize,
@@ -39,7 +39,8 @@ pub(crate) struct Walk<'w> {
 }
 
 impl<'w> Walk<'w> {
-    pub(crate) fn new(out: &'w mut Vec<u8>, rules: Rules<'w>) -> Self {
+    /// `out` is what the payload is appended to.
+    pub(crate) fn new(out: Vec<u8>, rules: Rules<'w>) -> Self {
         let start = out.len();
         Self { out, start, end: start + rules.limit, depth: 0, rules, broken: false }
     }
@@ -50,14 +51,15 @@ impl<'w> Walk<'w> {
     }
 
     /// The last check: the top must be an object.
-    pub(crate) fn finish(self) -> Result<(), Fault> {
+    pub(crate) fn finish(self) -> Result<Vec<u8>, Fault> {
         if self.broken {
             return Err(Fault::new(Reason::Refused));
         }
         if self.out.get(self.start) != Some(&b'{') {
             return Err(Fault::new(Reason::NotAnObject));
         }
-        self.room(0)
+        self.room(0)?;
+        Ok(self.out)
     }
 
     #[inline]
@@ -92,7 +94,7 @@ impl<'w> Walk<'w> {
             self.spoil();
             return Err(fault);
         }
-        if !escape::push_key(self.out, key, first) {
+        if !escape::push_key(&mut self.out, key, first) {
             self.spoil();
             return Err(Fault::new(Reason::Nul));
         }
@@ -147,7 +149,7 @@ impl<'w> Walk<'w> {
 
     #[inline]
     fn quoted(&mut self, text: &str) -> Result<(), Fault> {
-        if escape::push_text(self.out, text) { Ok(()) } else { Err(Fault::new(Reason::Nul)) }
+        if escape::push_text(&mut self.out, text) { Ok(()) } else { Err(Fault::new(Reason::Nul)) }
     }
 
     #[inline]
