@@ -44,7 +44,7 @@ fn system_time() -> (u64, Result<Moment, &'static str>) {
         return read(OffsetDateTime::now_utc());
     };
     let micros = since_1970.as_secs().saturating_mul(1_000_000).saturating_add(since_1970.subsec_micros().into());
-    (micros / 1_000, Moment::of_unix(i64::try_from(micros).unwrap_or(i64::MAX)))
+    (micros / 1_000, Moment::of_unix(i64::try_from(micros).unwrap_or(i64::MIN)))
 }
 
 fn read(now: OffsetDateTime) -> (u64, Result<Moment, &'static str>) {
@@ -56,5 +56,30 @@ fn read(now: OffsetDateTime) -> (u64, Result<Moment, &'static str>) {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::moment::to_microseconds;
+
+    #[test]
+    fn the_systems_time_is_that_of_the_calendar() {
+        let before = to_microseconds(OffsetDateTime::now_utc()).unwrap();
+        let (id, moment) = Clock::default().stamp();
+        let at = moment.unwrap().to_utc();
+        assert!((before..=OffsetDateTime::now_utc()).contains(&at), "{at}");
+        assert_eq!((id.as_u128() >> 80).cast_signed(), at.unix_timestamp_nanos() / 1_000_000);
+    }
+
+    #[test]
+    fn a_clock_out_of_range_makes_ids_and_no_moment() {
+        let clock = Clock::new(|| datetime!(-5000-01-01 0:00 UTC));
+        let (id, moment) = clock.stamp();
+        assert!(clock.stamp().0 > id);
+        assert_eq!((id.as_u128() >> 80, moment.err()), (0, Some("is out of PostgreSQL's range")));
     }
 }

@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_field_is_hidden() {
-        let mask = mask(&["kick_token", "x-Ключ", "i\u{307}d", "ß", "_", "@k"]);
+        let mask = mask(&["kick_token", "x-Ключ", "a\u{2c65}", "i\u{307}d", "ß", "_", "@k"]);
         for k in ["k", "K", "\u{212a}"] {
             for c in ["k", "K", "\u{212a}"] {
                 for token in ["token", "TOKEN", "to\u{212a}en"] {
@@ -176,7 +176,7 @@ mod tests {
                 assert!(mask.hides(&format!("@{k}")) && !mask.hides(&format!("@{k}{c}")));
             }
         }
-        for hidden in ["X-ключ", "x-КЛЮЧ", "\u{130}D", "i\u{307}D", "ẞ", "_"] {
+        for hidden in ["X-ключ", "A\u{23a}", "x-КЛЮЧ", "\u{130}D", "i\u{307}D", "ẞ", "_"] {
             assert!(mask.hides(hidden), "{hidden}");
         }
         for shown in ["x-клю", "id", "ss", "\u{7f}", "?", "`k", "\0k"] {

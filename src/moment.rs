@@ -43,3 +43,36 @@ pub(crate) fn to_microseconds(at: OffsetDateTime) -> Option<OffsetDateTime> {
     let utc = at.checked_to_offset(UtcOffset::UTC)?;
     utc.checked_sub(Duration::nanoseconds(i64::from(utc.nanosecond() % 1_000)))
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_moment_is_cut_and_counted_from_2000() {
+        for (at, microseconds) in [
+            (datetime!(2000-01-01 0:00:00.000_001_999 UTC), 1),
+            (datetime!(1999-12-31 23:59:59.999_999_001 UTC), -1),
+            (datetime!(1969-12-31 23:59:59.999_999_999 UTC), -946_684_800_000_001),
+            (datetime!(2000-01-01 2:00 +02:00), 0),
+        ] {
+            let moment = Moment::of(at).unwrap();
+            assert_eq!(moment.microseconds(), microseconds);
+            assert_eq!(moment.to_utc(), to_microseconds(at).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_moment_beyond_the_range_is_refused() {
+        assert_eq!(Moment::of(datetime!(-4713-11-24 0:00 UTC)).unwrap().microseconds(), TIMESTAMPS.start);
+        for at in [datetime!(-4713-11-23 23:59:59 UTC), datetime!(-9999-01-01 0:00 UTC)] {
+            assert_eq!(Moment::of(at).unwrap_err(), "is out of PostgreSQL's range");
+        }
+        let beyond = datetime!(9999-12-31 23:59:59 -01:00);
+        // `time`'s feature `large-dates`, which any crate may switch on, knows later years.
+        assert_eq!(Moment::of(beyond).is_err(), beyond.checked_to_offset(UtcOffset::UTC).is_none());
+        assert!(Moment::of_unix(i64::MIN).is_err());
+    }
+}

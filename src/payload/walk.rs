@@ -50,8 +50,14 @@ impl<'w> Walk<'w> {
         self.broken = true;
     }
 
+    #[cold]
+    fn fault(&mut self, reason: Reason) -> Fault {
+        self.spoil();
+        Fault::new(reason)
+    }
+
     /// The last check: the top must be an object.
-    pub(crate) fn finish(self) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>, Fault> {
         if self.broken {
             return Err(Fault::new(Reason::Refused));
         }
@@ -66,7 +72,7 @@ impl<'w> Walk<'w> {
     pub(crate) fn open(&mut self, bracket: u8) -> Result<(), Fault> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(Fault::new(Reason::TooDeep));
+            return Err(self.fault(Reason::TooDeep));
         }
         self.out.push(bracket);
         Ok(())
@@ -90,13 +96,9 @@ impl<'w> Walk<'w> {
     /// A key with all that stands around it.
     pub(crate) fn key(&mut self, key: &str, first: bool) -> Result<Key, Fault> {
         let at = self.out.len() + usize::from(!first);
-        if let Err(fault) = self.room(key.len()) {
-            self.spoil();
-            return Err(fault);
-        }
+        self.room(key.len())?;
         if !escape::push_key(&mut self.out, key, first) {
-            self.spoil();
-            return Err(Fault::new(Reason::Nul));
+            return Err(self.fault(Reason::Nul));
         }
         Ok(Key { at, masked: self.rules.mask.hides(key) })
     }
@@ -134,7 +136,7 @@ impl<'w> Walk<'w> {
 
     pub(super) fn float(&mut self, value: f64) -> Result<(), Fault> {
         if !value.is_finite() {
-            return Err(Fault::new(Reason::NotFinite));
+            return Err(self.fault(Reason::NotFinite));
         }
         self.literal(zmij::Buffer::new().format_finite(value));
         Ok(())
@@ -142,27 +144,22 @@ impl<'w> Walk<'w> {
 
     /// A number as text spells it: kept to the letter, or refused.
     pub(super) fn number(&mut self, spelled: &str) -> Result<(), Fault> {
-        check_number(spelled).map_err(Fault::new)?;
+        check_number(spelled).map_err(|reason| self.fault(reason))?;
         self.literal(spelled);
         Ok(())
     }
 
     #[inline]
     fn quoted(&mut self, text: &str) -> Result<(), Fault> {
-        if escape::push_text(&mut self.out, text) { Ok(()) } else { Err(Fault::new(Reason::Nul)) }
+        if escape::push_text(&mut self.out, text) { Ok(()) } else { Err(self.fault(Reason::Nul)) }
     }
 
     #[inline]
-    fn room(&self, more: usize) -> Result<(), Fault> {
+    fn room(&mut self, more: usize) -> Result<(), Fault> {
         if self.out.len() + more > self.end {
-            return Err(self.too_large());
+            return Err(self.fault(Reason::TooLarge { limit: self.rules.limit }));
         }
         Ok(())
-    }
-
-    #[cold]
-    fn too_large(&self) -> Fault {
-        Fault::new(Reason::TooLarge { limit: self.rules.limit })
     }
 }
 
