@@ -21,6 +21,8 @@ const FLOORS: [&[&str]; 4] = [
         "record",
         "config",
         "clock",
+        "ids",
+        "moment",
         "schema",
         "correlation",
         "error",
