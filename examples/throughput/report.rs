@@ -47,7 +47,7 @@ impl Report {
             println!();
         }
         println!("baseline: one prepared INSERT a statement, plain tokio-postgres, one connection");
-        println!("COPY: all rows in one binary COPY, encoded before the clock starts");
+        println!("COPY: all rows in one binary COPY, encoded while they are sent");
         if let Some(memory) = peak_memory() {
             println!("peak memory of this process: {memory} MiB");
         }

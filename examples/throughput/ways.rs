@@ -24,7 +24,7 @@ impl Bench {
 
     /// Four tasks that emit without waiting, until the last event is stored by so many writers.
     pub async fn async_stored(&self, writers: usize) -> Outcome<f64> {
-        let overrides = ScopeOverrides::new().default_mode(Mode::Async).async_batch_size(1_000).writers(writers);
+        let overrides = ScopeOverrides::new().default_mode(Mode::Async).async_batch_size(2_000).writers(writers);
         let scope = self.audit.scope(overrides)?;
         Ok(self.emit(&scope, 4).await?.0)
     }

@@ -37,6 +37,8 @@ pub(super) struct Shift {
     pub(super) suspects: Vec<Suspect>,
     /// A record that was stored, and so could be again, if the table takes any.
     witness: Option<Record>,
+    /// Stored, to be freed while the next batch is on its way.
+    done: Vec<Record>,
     /// Why nothing was stored since something was.
     trouble: Option<Error>,
     backoff: Backoff,
@@ -70,6 +72,7 @@ impl Shift {
             flying: false,
             suspects: Vec::new(),
             witness: None,
+            done: Vec::new(),
             trouble: None,
             backoff: Backoff::default(),
         }
@@ -108,6 +111,9 @@ impl Shift {
                 }
             }
         }
+        if self.shared.state().waiting.is_empty() {
+            self.done = Vec::new();
+        }
         self.note(0);
     }
 
@@ -144,7 +150,9 @@ impl Shift {
             suspects: &mut self.suspects,
             trouble: self.trouble.as_ref(),
         };
-        let answer = deadlines.beside(write).await;
+        let done = std::mem::take(&mut self.done);
+        let work = async { tokio::join!(write, async { drop(done) }).0 };
+        let answer = deadlines.beside(work).await;
         self.flying = false;
         if answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown) {
             for promise in self.parts.last_mut().into_iter().flat_map(|part| &mut part.promises) {
@@ -176,6 +184,7 @@ impl Shift {
         if let Some(record) = part.records.pop().filter(|record| record.weight() <= LARGEST_WITNESS) {
             self.witness = Some(record);
         }
+        self.done = part.records;
         if self.trouble.take().is_some() {
             let tries = self.backoff.failures();
             tracing::info!(table = %self.shared.settings.table, tries, "audit events are stored again");
