@@ -7,6 +7,8 @@ use std::{
 
 use tokio_postgres::error::DbError;
 
+use super::tls;
+
 /// What an error of the driver says about trying again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -48,6 +50,9 @@ impl Class {
         // connection string or the server is another.
         const LASTING: [&str; 3] = ["invalid configuration", "authentication error", "error performing TLS handshake"];
         let words = error.to_string();
+        if tls::is_refused_by_server(error) {
+            return Self::Environment;
+        }
         if LASTING.iter().any(|lasting| words.starts_with(lasting)) && !broken_off(error) {
             return Self::Environment;
         }

@@ -3,7 +3,9 @@
 use std::{ops::Deref, time::Duration};
 
 use deadpool_postgres::Object;
+use tokio_postgres::NoTls;
 
+use super::tls::Tls;
 use crate::error::{Error, Task};
 
 /// A connection on loan for one call. Dropped before the call ended, it does not go back to the pool.
@@ -11,6 +13,7 @@ pub(crate) struct Lease {
     /// Taken only where the lease ends: by `settle`, which consumes it, and by `drop`.
     object: Option<Object>,
     timeout: Duration,
+    tls: Option<Tls>,
 }
 
 /// The call did not end in time.
@@ -19,8 +22,8 @@ pub(crate) struct TimedOut;
 type Answer<T> = Result<Result<T, tokio_postgres::Error>, TimedOut>;
 
 impl Lease {
-    pub(super) fn new(object: Object, timeout: Duration) -> Self {
-        Self { object: Some(object), timeout }
+    pub(super) fn new(object: Object, timeout: Duration, tls: Option<Tls>) -> Self {
+        Self { object: Some(object), timeout, tls }
     }
 
     /// Bounds a call on this connection.
@@ -56,10 +59,14 @@ impl Drop for Lease {
             // Else the server goes on with it, on a connection that the pool no longer counts.
             let cancel = client.cancel_token();
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                let timeout = self.timeout;
-                runtime.spawn(async move {
-                    let _ = tokio::time::timeout(timeout, cancel.cancel_query(tokio_postgres::NoTls)).await;
-                });
+                let (timeout, tls) = (self.timeout, self.tls.take());
+                let cancelled = async move {
+                    match tls {
+                        Some(tls) => cancel.cancel_query(tls.connector()).await,
+                        None => cancel.cancel_query(NoTls).await,
+                    }
+                };
+                runtime.spawn(async move { drop(tokio::time::timeout(timeout, cancelled).await) });
             }
         }
     }

@@ -3,8 +3,12 @@
 //! The writing and the reading side both stand on this. Two rules are kept here: every call ends by its deadline, and
 //! a connection whose call did not end is taken out of the pool, since its next borrower would wait behind that call.
 
+mod address;
 mod connections;
 mod connector;
 mod lease;
+mod security;
+mod text;
+mod tls;
 
 pub(crate) use self::{connections::Connections, lease::Lease};
