@@ -39,7 +39,7 @@ impl Connections {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         // The connector knows the servers: the pool's own configuration is not used.
         let unused = tokio_postgres::Config::new();
-        let manager = Manager::from_connect(unused, Connector::new(address, tls.clone()), recycling);
+        let manager = Manager::from_connect(unused, Connector::new(address, tls.clone(), share), recycling);
         let pool = Pool::builder(manager)
             .max_size(limits.size)
             .runtime(Runtime::Tokio1)

@@ -1,11 +1,12 @@
 //! How a connection of our own pool is opened and kept going.
 
-use std::{error::Error as _, future::poll_fn, pin::Pin};
+use std::{error::Error as _, future::poll_fn, pin::Pin, time::Duration};
 
 use deadpool_postgres::Connect;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_postgres::{
     AsyncMessage, Client, Config, Error, NoTls, Socket,
@@ -26,29 +27,31 @@ use super::{
 pub(super) struct Connector {
     address: Address,
     tls: Option<Tls>,
+    /// How long one server may take, if another is to be tried.
+    share: Duration,
 }
 
 type Opened = (Client, JoinHandle<()>);
 type Opening<'c> = Pin<Box<dyn Future<Output = Result<Opened, Error>> + Send + 'c>>;
 
 impl Connector {
-    pub(super) fn new(address: Address, tls: Option<Tls>) -> Self {
-        Self { address, tls }
+    pub(super) fn new(address: Address, tls: Option<Tls>, share: Duration) -> Self {
+        Self { address, tls, share }
     }
 
-    /// Opens one at the first server that is what the session must be.
+    /// Opens one at the first server that is what the session must be. The last one has all the time that is left.
     #[expect(clippy::expect_used, reason = "an address has a server and a session")]
     async fn open(&self) -> Result<Opened, Error> {
-        let mut failure = None;
-        for session in self.address.sessions {
-            for server in self.order() {
-                match self.reach(server, *session).await {
-                    Ok(opened) => return Ok(opened),
-                    Err(error) => failure = Some(error),
-                }
+        let servers = self.order();
+        let sessions = self.address.sessions.iter();
+        let tries: Vec<_> = sessions.flat_map(|session| servers.iter().map(|server| (*server, *session))).collect();
+        let ((server, session), before) = tries.split_last().expect("there is something to try");
+        for (server, session) in before {
+            if let Ok(Ok(opened)) = timeout(self.share, self.reach(server, *session)).await {
+                return Ok(opened);
             }
         }
-        Err(failure.expect("at least one server was tried"))
+        self.reach(server, *session).await
     }
 
     fn order(&self) -> Vec<&Config> {
