@@ -3,6 +3,7 @@
 mod clients;
 mod fallback;
 mod files;
+mod impostor;
 mod made;
 
 use std::error::Error as _;
