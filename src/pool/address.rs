@@ -360,9 +360,10 @@ mod tests {
             "as libpq has it, not the driver"
         );
         assert_eq!(one("keepalives_retries=4").get_keepalives_retries(), Some(4));
-        let ours: Config = "host=h port=5432 keepalives_idle=2 keepalives_interval=1 keepalives_retries=3 tcp_user_timeout=5"
-            .parse()
-            .unwrap();
+        let ours: Config =
+            "host=h port=5432 keepalives_idle=2 keepalives_interval=1 keepalives_retries=3 tcp_user_timeout=5"
+                .parse()
+                .unwrap();
         assert_eq!(one(""), ours, "as the manual has it");
         let system = one("keepalives_idle=0 keepalives_interval=0 keepalives_count=0 tcp_user_timeout=0");
         assert_eq!(system, "host=h port=5432".parse().unwrap());
