@@ -4,8 +4,8 @@
 //! a connection whose call did not end is taken out of the pool, since its next borrower would wait behind that call.
 //!
 //! A connection string is read here, not by the driver, which refuses a whole string for one key of libpq's that it does
-//! not know, and quotes parts of it in the refusal. It is taken apart (`text`), checked key by key (`address`, `security`), and
-//! opened server by server (`connector`), each with TLS or without (`tls`).
+//! not know, and quotes parts of it in the refusal. It is taken apart (`text`), checked key by key (`address`,
+//! `security`), and opened server by server (`connector`), each with TLS or without (`tls`).
 
 mod address;
 mod connections;
