@@ -1,5 +1,11 @@
 //! With TLS and without: who insists on what.
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    thread,
+};
+
 use super::*;
 
 const REFUSED: Result<bool, &str> = Err("pg_hba.conf, which may ask for TLS");
@@ -48,4 +54,33 @@ async fn a_server_without_tls_is_taken_unless_it_is_demanded() {
     ] {
         server.check(&server.url("db.example", &rest), expected).await;
     }
+}
+
+/// As a pooler refuses whoever comes without TLS.
+#[tokio::test]
+async fn allow_asks_for_tls_where_a_pooler_demands_it() {
+    kit::url();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let pooler = thread::spawn(move || {
+        [(); 2].map(|()| {
+            let mut stream = listener.accept().unwrap().0;
+            let mut head = [0; 8];
+            stream.read_exact(&mut head).unwrap();
+            let asks = head == [0, 0, 0, 8, 4, 210, 22, 47];
+            if asks {
+                stream.write_all(b"N").unwrap();
+                stream.read_exact(&mut head).unwrap();
+            }
+            let length = u32::from_be_bytes(head[..4].try_into().unwrap()) as usize;
+            stream.read_exact(&mut vec![0; length - 8]).unwrap();
+            stream.write_all(b"E\0\0\0\x21SFATAL\0C08P01\0MTLS required\0\0").unwrap();
+            asks
+        })
+    });
+    let url = format!("host=127.0.0.1 port={port} user=u password={CANARY} sslmode=allow");
+    let error = Query::connect(QueryConfig::new(url)).await.unwrap_err();
+    assert_clean(&error);
+    assert_eq!(error.sqlstate(), Some("08P01"), "{error}: {:?}", error.source());
+    assert_eq!(pooler.join().unwrap(), [false, true], "the second time it asks for TLS first");
 }
