@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
+    sync::mpsc,
     thread,
 };
 
@@ -62,8 +63,9 @@ async fn allow_asks_for_tls_where_a_pooler_demands_it() {
     kit::url();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let pooler = thread::spawn(move || {
-        [(); 2].map(|()| {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        loop {
             let mut stream = listener.accept().unwrap().0;
             let mut head = [0; 8];
             stream.read_exact(&mut head).unwrap();
@@ -74,13 +76,13 @@ async fn allow_asks_for_tls_where_a_pooler_demands_it() {
             }
             let length = u32::from_be_bytes(head[..4].try_into().unwrap()) as usize;
             stream.read_exact(&mut vec![0; length - 8]).unwrap();
+            tell.send(asks).unwrap();
             stream.write_all(b"E\0\0\0\x21SFATAL\0C08P01\0MTLS required\0\0").unwrap();
-            asks
-        })
+        }
     });
     let url = format!("host=127.0.0.1 port={port} user=u password={CANARY} sslmode=allow");
     let error = Query::connect(QueryConfig::new(url)).await.unwrap_err();
     assert_clean(&error);
     assert_eq!(error.sqlstate(), Some("08P01"), "{error}: {:?}", error.source());
-    assert_eq!(pooler.join().unwrap(), [false, true], "the second time it asks for TLS first");
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [false, true], "the second time it asks for TLS first");
 }
