@@ -1,9 +1,13 @@
 //! One call on a connection.
 
-use std::{ops::Deref, time::Duration};
+use std::{
+    ops::Deref,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use deadpool_postgres::Object;
-use tokio_postgres::{Error as PgError, NoTls, Statement, types::Type};
+use tokio_postgres::{Error as PgError, NoTls, Statement, error::SqlState, types::Type};
 
 use super::{statements::Statements, tls::Tls};
 use crate::error::{Error, Task};
@@ -15,6 +19,7 @@ pub(crate) struct Lease {
     timeout: Duration,
     statements: Statements,
     tls: Option<Tls>,
+    spoiled: AtomicBool,
 }
 
 /// The call did not end in time.
@@ -24,7 +29,7 @@ type Answer<T> = Result<Result<T, PgError>, TimedOut>;
 
 impl Lease {
     pub(super) fn new(object: Object, timeout: Duration, statements: Statements, tls: Option<Tls>) -> Self {
-        Self { object: Some(object), timeout, statements, tls }
+        Self { object: Some(object), timeout, statements, tls, spoiled: AtomicBool::new(false) }
     }
 
     /// Whether statements may be prepared by name on this connection.
@@ -35,6 +40,11 @@ impl Lease {
     /// The statement, prepared once a connection. Only where [`keeps_statements`](Self::keeps_statements).
     pub(crate) async fn prepared(&self, sql: &str, types: &[Type]) -> Result<Statement, PgError> {
         self.object().prepare_typed_cached(sql, types).await
+    }
+
+    /// Nobody is to have this connection again.
+    pub(crate) fn spoil(&self) {
+        self.spoiled.store(true, Ordering::Relaxed);
     }
 
     #[expect(clippy::expect_used, reason = "the object is there for as long as the lease is")]
@@ -51,7 +61,13 @@ impl Lease {
     pub(crate) fn settle<T>(mut self, task: Task<'_>, answer: Answer<T>) -> Result<T, Error> {
         match answer {
             Ok(answer) => {
-                drop(self.object.take());
+                // Somebody else's failed transaction, and it would stay so.
+                let aborted = |error: &PgError| error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION);
+                let spoiled = *self.spoiled.get_mut() || answer.as_ref().is_err_and(aborted);
+                let object = self.object.take();
+                if spoiled {
+                    drop(object.map(Object::take));
+                }
                 answer.map_err(|error| {
                     self.statements.learn(&error);
                     task.failed(error)

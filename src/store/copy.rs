@@ -5,19 +5,22 @@ use std::pin::pin;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::SinkExt;
-use tokio_postgres::{Client, Error, Statement};
+use tokio_postgres::{CopyInSink, Error};
 
 use crate::record::Record;
 
 /// The signature, no flags, no header extension.
 const HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: i16 = -1;
+/// The driver's word for a server that is ready for the next statement, which it does not expect after a COPY: it takes
+/// this for done before the commit.
+const READY: &str = "unexpected message from server";
 /// How much is sent at once: the server works on a piece while the next is put together.
 const PIECE: usize = 64 << 10;
 
 /// Sends the batch. Dropped before it is ready, nothing is stored, unless the end was sent already.
-pub(super) async fn copy(client: &Client, statement: &Statement, batch: &[Record]) -> Result<(), Error> {
-    let mut sink = pin!(client.copy_in::<_, Bytes>(statement).await?);
+pub(super) async fn copy(sink: CopyInSink<Bytes>, batch: &[Record]) -> Result<(), Error> {
+    let mut sink = pin!(sink);
     let mut piece = BytesMut::with_capacity(PIECE);
     piece.put_slice(&HEADER);
     for record in batch {
@@ -29,6 +32,10 @@ pub(super) async fn copy(client: &Client, statement: &Statement, batch: &[Record
     }
     piece.put_i16(TRAILER);
     sink.feed(piece.freeze()).await?;
-    sink.finish().await?;
-    Ok(())
+    sink.as_mut().finish().await?;
+    // So far the rows were taken; what the server says next is whether they are committed.
+    match sink.finish().await {
+        Err(error) if error.to_string() == READY => Ok(()),
+        answer => answer.map(drop),
+    }
 }

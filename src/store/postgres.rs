@@ -76,7 +76,11 @@ impl PgStore {
         let lease = self.connections.lease(task).await?;
         let taken_back = async {
             lease.batch_execute("BEGIN").await?;
-            let stored = Insert::of(&another).run_new(&*lease, table).await;
+            let mut stored = Insert::of(&another).run_new(&*lease, table).await;
+            if stored.is_ok() {
+                // What is deferred would be checked by a commit only.
+                stored = lease.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await;
+            }
             lease.batch_execute("ROLLBACK").await?;
             stored
         };
@@ -91,8 +95,14 @@ async fn try_copy(lease: &Lease, texts: &Texts, batch: &[Record]) -> Result<bool
         return Ok(false);
     }
     let statement = lease.prepared(&texts.copy, &[]).await?;
-    copy(lease, &statement, batch).await?;
-    Ok(true)
+    match lease.copy_in(&statement).await {
+        Ok(sink) => copy(sink, batch).await.map(|()| true),
+        Err(error) => {
+            // The driver ends it by a message that the server answers once more, which the next call would take for its own.
+            lease.spoil();
+            Err(error)
+        }
+    }
 }
 
 async fn insert(lease: Lease, task: Task<'_>, texts: &Texts, batch: &[Record]) -> Result<Vec<usize>, Error> {

@@ -32,6 +32,7 @@ mod probe;
 mod query;
 mod queue;
 mod recorder;
+mod review;
 mod scopes;
 mod sql;
 mod store;
