@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     bytes: Semaphore,
     /// Something was pushed, or is to be done at once.
     pub(super) wake: Notify,
+    /// A sync emit was pushed; a close. A writer that waits for nothing else must not take a wake from one that would work.
+    pub(super) urgent: Notify,
     /// A deadline was pushed that is earlier than all others.
     pub(super) sooner: Notify,
     pub(super) progress: watch::Sender<Progress>,
@@ -72,6 +74,7 @@ impl Shared {
             totals,
             runtime,
             wake: Notify::new(),
+            urgent: Notify::new(),
             sooner: Notify::new(),
             progress: watch::Sender::new(Progress { low: 1, ..Progress::default() }),
             closing: watch::Sender::default(),
@@ -157,6 +160,9 @@ impl Shared {
         if urgent || count == 1 || count == self.settings.batch_size {
             self.wake.notify_one();
         }
+        if urgent {
+            self.urgent.notify_waiters();
+        }
         if sooner {
             self.sooner.notify_waiters();
         }
@@ -196,6 +202,7 @@ impl Shared {
         self.slots.close();
         self.bytes.close();
         self.closing.send_replace(Some(Instant::now()));
+        self.urgent.notify_waiters();
         self.wake.notify_waiters();
         self.wake.notify_one();
     }

@@ -91,13 +91,8 @@ impl Shift {
                 }
                 Err(error) => error,
             };
-            let Some(part) = self.parts.last_mut() else { continue };
-            let may_pass = others_may_pass(part, &error);
-            if may_pass && part.len() > 1 {
-                let later = part.split();
-                let sooner = self.parts.pop();
-                self.parts.push(later);
-                self.parts.extend(sooner);
+            let may_pass = self.parts.last().is_some_and(|part| others_may_pass(part, &error));
+            if may_pass && self.halve() {
                 continue;
             }
             self.shared.failing(&error);
@@ -106,7 +101,13 @@ impl Shift {
                 // It asks for a right that others do without.
                 Verdict::Hold if may_pass => self.suspect(&error),
                 Verdict::Refused => self.suspect(&error),
-                Verdict::Again => self.again(error, false, Until::Over).await,
+                Verdict::Again => {
+                    let slow = is_too_slow(&error);
+                    self.again(error, false, Until::Over).await;
+                    if slow {
+                        self.halve();
+                    }
+                }
                 Verdict::Hold => {
                     self.tell_waiters(&error);
                     let closing = self.shared.closing.borrow().is_some();
@@ -134,6 +135,17 @@ impl Shift {
             let Suspect { item, .. } = self.suspects.remove(at);
             self.parts.push(Part::of(item));
         }
+    }
+
+    /// Makes two of the last part, where it is more than one record.
+    fn halve(&mut self) -> bool {
+        let Some(mut sooner) = self.parts.pop() else { return false };
+        let halves = sooner.len() > 1;
+        if halves {
+            self.parts.push(sooner.split());
+        }
+        self.parts.push(sooner);
+        halves
     }
 
     /// Gives the last part to the store.
@@ -259,7 +271,7 @@ impl Shift {
         let shared = Arc::clone(&self.shared);
         let end = Instant::now() + self.backoff.pause();
         loop {
-            let wake = shared.wake.notified();
+            let wake = if until == Until::Waiter { &shared.urgent } else { &shared.wake }.notified();
             let closing = shared.closing.borrow().is_some();
             let called = match until {
                 Until::Over => false,
@@ -339,7 +351,7 @@ impl Shift {
     }
 
     /// Says what is in hand; `held` of the last part waits after a failure.
-    fn note(&self, held: usize) {
+    pub(super) fn note(&self, held: usize) {
         let firsts = self.parts.iter().filter_map(|part| part.promises.first());
         let all = firsts.chain(self.suspects.iter().map(|suspect| &suspect.item.promise));
         let hand = all.min_by_key(|promise| promise.number).map(|oldest| Hand {
@@ -361,7 +373,7 @@ fn is_over(promise: &Promise, retry_for: RetryFor, now: Instant) -> bool {
 }
 
 /// Whether others may be stored that this part is not: where one record is to blame, where it was too much at once, or
-/// where some ask for a right (to read ids) that the others do without, since they may be there already.
+/// where some ask for what the others do without, since they may be there already: the right to read ids, ON CONFLICT.
 fn others_may_pass(part: &Part, error: &Error) -> bool {
     let may_be_there = || {
         let all = part.records.iter().zip(&part.promises);
@@ -369,10 +381,19 @@ fn others_may_pass(part: &Part, error: &Error) -> bool {
     };
     error.is_record_refused()
         || match error.sqlstate() {
-            Some("42501" | "42P10") => may_be_there() > 0,
+            Some("42501" | "42P10" | "0A000") => may_be_there() > 0,
             Some("53200") => part.len() > 1,
             _ => false,
         }
+}
+
+/// Whether time ran out, which may be enough for half as many.
+fn is_too_slow(error: &Error) -> bool {
+    match error.sqlstate() {
+        Some(state) => matches!(state, "57014" | "25P04"),
+        // No answer came, and nothing broke.
+        None => error.outcome() == Outcome::Unknown && std::error::Error::source(error).is_none(),
+    }
 }
 
 impl Drop for Shift {

@@ -2,7 +2,12 @@
 
 use std::{pin::pin, sync::Arc};
 
-use super::{item::Part, shared::Shared, shift::Shift};
+use super::{
+    item::{Part, Promise},
+    shared::Shared,
+    shift::Shift,
+    state::Hand,
+};
 
 /// The most bytes in one statement, unless one record alone is larger: PostgreSQL takes no message over 1 GiB.
 const LARGEST_BATCH: usize = 16 << 20;
@@ -55,6 +60,8 @@ async fn take(shift: &mut Shift, company: &mut bool) -> bool {
             continue;
         }
         shift.doubt().await;
+        // The last of them may have been told meanwhile.
+        shift.note(0);
         if !shift.parts.is_empty() || shift.suspects.iter().any(|suspect| suspect.item.promise.vouched) {
             return true;
         }
@@ -70,6 +77,11 @@ async fn take(shift: &mut Shift, company: &mut bool) -> bool {
             let Some(item) = state.pop() else { break };
             bytes += weight;
             batch.push(item);
+        }
+        if let Some(Promise { number, accepted, .. }) = batch.promises.first() {
+            // At once, lest it be taken for finished.
+            let hand = Hand { oldest: *number, since: *accepted, in_flight: 0, held: 0 };
+            state.hands[shift.writer].get_or_insert(hand);
         }
         !state.waiting.is_empty()
     };
@@ -115,4 +127,70 @@ async fn wait_for_the_interval(shared: &Shared) {
     };
     // Either way the batch is taken.
     let _ = tokio::time::timeout(shared.settings.flush_interval, filled).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::runtime::Handle;
+
+    use super::super::{Queue, Totals};
+    use crate::{
+        config::Config,
+        error::{Error, Task},
+        event::Event,
+        record::Record,
+        store::{BoxFuture, Store},
+        table::TableName,
+    };
+
+    /// A person has to act before it takes one of them; it takes the others.
+    struct Picky;
+
+    impl Store for Picky {
+        fn write<'s>(
+            &'s self,
+            table: &'s TableName,
+            batch: &'s [Record],
+            _: bool,
+        ) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
+            let held = batch.iter().any(|record| record.event() == "held");
+            let answer = if held { Err(Task::Store(table).unprepared(String::new())) } else { Ok(Vec::new()) };
+            Box::pin(std::future::ready(answer))
+        }
+
+        fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+
+        fn answers(&self) -> BoxFuture<'_, bool> {
+            Box::pin(std::future::ready(true))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_writer_in_a_pause_does_not_take_the_wake_of_another() {
+        let settings = Config::default().writers(2).resolve().unwrap().root;
+        let store = std::sync::Arc::new(Picky) as std::sync::Arc<dyn Store>;
+        let queue = Queue::start(&settings, &store, &Handle::current(), Totals::default());
+        let push = |event| {
+            let record = Record::of(&Event::new(event), None, &settings).unwrap();
+            assert!(queue.try_offer(record, None).is_ok());
+        };
+        push("held");
+        while queue.stats().held == 0 {
+            tokio::task::yield_now().await;
+        }
+        for stored in 1..=5 {
+            push("free");
+            let is_stored = async {
+                while queue.stats().stored < stored {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let in_time = tokio::time::timeout(Duration::from_secs(5), is_stored).await;
+            assert!(in_time.is_ok(), "{:?}", queue.stats());
+        }
+    }
 }

@@ -61,6 +61,68 @@ async fn a_copy_that_fails_at_its_commit_is_not_taken_for_stored() {
     end(table).await;
 }
 
+/// The last suspects were given up, and the writer has nothing in hand.
+#[tokio::test]
+async fn a_flush_ends_once_all_suspects_are_given_up() {
+    let table = Table::new("given_up").await;
+    let on = format!("BEFORE INSERT ON \"{}\"", table.name);
+    trigger(&table, "TRIGGER", &on, "RAISE EXCEPTION 'no';").await;
+    let (config, told) = counting(table.config());
+    let audit = Tracevault::new(config.retry_for(Duration::from_millis(200))).unwrap();
+    audit.try_emit("refused").unwrap();
+    while told.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let drained = timeout(Duration::from_secs(5), audit.flush()).await.expect("a flush of nothing").unwrap();
+    let stats = audit.stats();
+    assert_eq!((drained.left, stats.held, stats.oldest), (0, 0, None), "{stats:?}");
+    audit.close().await.unwrap();
+    end(table).await;
+}
+
+/// The same for a sync emit whose time was over while it was set aside.
+#[tokio::test]
+async fn a_flush_ends_once_a_sync_suspect_was_told() {
+    let table = Table::new("told").await;
+    let on = format!("BEFORE INSERT ON \"{}\"", table.name);
+    trigger(&table, "TRIGGER", &on, "RAISE EXCEPTION 'no' USING ERRCODE = '40001';").await;
+    let audit = Tracevault::new(table.config().emit_timeout(Duration::from_millis(200))).unwrap();
+    let error = audit.emit("refused").await.unwrap_err();
+    assert_eq!((error.sqlstate(), error.outcome()), (Some("40001"), Outcome::Rejected));
+    let drained = timeout(Duration::from_secs(5), audit.flush()).await.expect("a flush of nothing").unwrap();
+    let stats = audit.stats();
+    assert_eq!((drained.left, stats.held, stats.oldest), (0, 0, None), "{stats:?}");
+    audit.close().await.unwrap();
+    end(table).await;
+}
+
+/// What takes too long as one statement passes in smaller ones.
+#[tokio::test]
+async fn a_batch_that_is_too_slow_is_halved() {
+    for limit in ["ours", "the server's"] {
+        let table = Table::new("slow").await;
+        // No function, whose context would tell.
+        let slow = format!("ALTER TABLE \"{}\" ADD CHECK (pg_sleep(0.02) IS NOT NULL)", table.name);
+        table.sql.batch_execute(&slow).await.unwrap();
+        let config = match limit {
+            "ours" => table.config().statement_timeout(Duration::from_millis(300)),
+            _ => {
+                let url = format!("{} options='-c statement_timeout=300'", crate::kit::url());
+                Config::new(url).table_name(&table.name)
+            }
+        };
+        let audit = Tracevault::new(config.retry_for(Duration::from_secs(20))).unwrap();
+        for n in 0..50 {
+            audit.try_emit(Event::new("slow").data(json!({ "n": n }))).unwrap();
+        }
+        let drained = timeout(Duration::from_secs(10), audit.flush()).await;
+        assert!(drained.is_ok(), "{limit}: {:?}", audit.stats());
+        assert_eq!(table.count().await, 50, "{limit}");
+        audit.close().await.unwrap();
+        table.drop().await;
+    }
+}
+
 /// A connection of the caller's pool that was given back in the middle of a failed transaction.
 #[tokio::test]
 async fn a_connection_in_a_failed_transaction_is_not_used_for_ever() {
@@ -78,6 +140,22 @@ async fn a_connection_in_a_failed_transaction_is_not_used_for_ever() {
     drop(first);
     audit.close().await.unwrap();
     table.drop().await;
+}
+
+/// A batch that one writer has just taken is not yet finished.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_flush_with_several_writers_does_not_end_early() {
+    let config = Config::default().default_mode(Mode::Async).writers(8).async_batch_size(1);
+    let (audit, _recorder) = testing::recorder(config).unwrap();
+    for round in 0..20_000 {
+        for _ in 0..8 {
+            audit.try_emit("e").unwrap();
+        }
+        let drained = audit.flush().await.unwrap();
+        let stats = audit.stats();
+        assert_eq!((stats.queued, drained.left), (0, 0), "round {round}: {stats:?}");
+    }
+    audit.close().await.unwrap();
 }
 
 /// A trigger that is deferred refuses every record at its commit only: nobody is to blame.
