@@ -123,6 +123,28 @@ async fn a_batch_that_is_too_slow_is_halved() {
     }
 }
 
+/// Where ON CONFLICT is not supported, only those records suffer that ask for it.
+#[tokio::test]
+async fn an_own_id_on_a_table_with_a_rule_does_not_stop_the_others() {
+    let table = Table::new("rule").await;
+    let rule = format!("CREATE RULE also AS ON INSERT TO \"{0}\" DO ALSO NOTIFY {0}", table.name);
+    table.sql.batch_execute(&rule).await.unwrap();
+    let (config, told) = counting(table.config());
+    let audit = Tracevault::new(config).unwrap();
+    audit.try_emit(Event::new("own").id(Uuid::now_v7())).unwrap();
+    for _ in 0..3 {
+        audit.try_emit("plain").unwrap();
+    }
+    let drained = timeout(Duration::from_secs(6), audit.flush()).await;
+    let stats = audit.stats();
+    assert!(drained.is_ok(), "{stats:?}");
+    assert_eq!((table.count().await, told.load(Ordering::SeqCst)), (3, 1), "{stats:?}");
+    let error = timeout(Duration::from_secs(3), audit.emit(Event::new("own").id(Uuid::now_v7()))).await;
+    assert_eq!(error.expect("told at once").unwrap_err().sqlstate(), Some("0A000"));
+    audit.close().await.unwrap();
+    table.drop().await;
+}
+
 /// A connection of the caller's pool that was given back in the middle of a failed transaction.
 #[tokio::test]
 async fn a_connection_in_a_failed_transaction_is_not_used_for_ever() {
