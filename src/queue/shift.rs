@@ -295,13 +295,18 @@ impl Shift {
 
     /// Nothing but suspects is in hand, and nothing waits: finds out whether the table takes anything.
     pub(super) async fn doubt(&mut self) {
-        self.pause(Until::Record).await;
-        if self.shared.closing.borrow().is_some() || !self.shared.state().waiting.is_empty() {
-            return;
-        }
+        // First, since whatever comes ends the pause.
         let (over, left) = std::mem::take(&mut self.suspects).into_iter().partition(|s| self.is_over(&s.item.promise));
         self.suspects = left;
         self.fail_suspects(over);
+        if self.suspects.is_empty() {
+            return;
+        }
+        self.pause(Until::Record).await;
+        let waits = self.shared.closing.borrow().is_some() || !self.shared.state().waiting.is_empty();
+        if waits || self.suspects.is_empty() {
+            return;
+        }
         if let Some(witness) = self.witness() {
             let (store, shared) = (Arc::clone(&self.store), Arc::clone(&self.shared));
             let trial = store.trial(&shared.settings.table, &witness);

@@ -12,7 +12,7 @@ use deadpool_postgres::{Manager, Pool};
 use serde_json::json;
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
-use tracevault::{Config, Event, Mode, Outcome, Tracevault, testing};
+use tracevault::{Config, ErrorClass, Event, Mode, Outcome, Tracevault, testing};
 use uuid::Uuid;
 
 use crate::kit::Table;
@@ -239,5 +239,39 @@ async fn a_refused_copy_leaves_no_connection_out_of_step() {
     let stats = audit.stats();
     assert_eq!((table.count().await, stats.stored, stats.failures.environment), (100, 100, 300), "{stats:?}");
     audit.close().await.unwrap();
+    table.drop().await;
+}
+
+/// Each new record ends the pause of those that were set aside; they are given up nevertheless.
+#[tokio::test]
+async fn a_trickle_of_records_keeps_no_suspect_for_ever() {
+    let table = Table::new("trickle").await;
+    let on = format!("BEFORE INSERT ON \"{}\"", table.name);
+    trigger(&table, "TRIGGER", &on, "RAISE EXCEPTION 'no';").await;
+    let (config, told) = counting(table.config());
+    let audit = Tracevault::new(config.retry_for(Duration::from_millis(300))).unwrap();
+    let begin = std::time::Instant::now();
+    let mut most = 0;
+    while begin.elapsed() < Duration::from_secs(2) {
+        audit.try_emit("refused").unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        most = most.max(audit.stats().oldest.unwrap_or_default().as_millis());
+    }
+    assert!(told.load(Ordering::SeqCst) > 100 && most < 1_000, "{most} ms, {:?}", audit.stats());
+    audit.close().await.unwrap();
+    end(table).await;
+}
+
+/// It is told at once, with what to do.
+#[tokio::test]
+async fn a_view_that_takes_no_rows_is_not_waited_for() {
+    let table = Table::new("no_rows").await;
+    let name = &table.name;
+    table.sql.batch_execute(&format!("CREATE VIEW {name}_v AS SELECT DISTINCT * FROM \"{name}\"")).await.unwrap();
+    let audit = Tracevault::new(Config::new(crate::kit::url()).table_name(format!("{name}_v"))).unwrap();
+    let error = timeout(Duration::from_secs(5), audit.emit("x")).await.expect("told at once").unwrap_err();
+    assert_eq!((error.sqlstate(), error.class()), (Some("55000"), Some(ErrorClass::Environment)));
+    audit.close().await.unwrap();
+    table.sql.batch_execute(&format!("DROP VIEW {name}_v")).await.unwrap();
     table.drop().await;
 }
