@@ -32,7 +32,7 @@ impl ErrorClass {
             "25P03" | "25006" => Self::Transient,
             "40001" | "40P01" | "55P03" => Self::Contention,
             "26000" | "42P05" => Self::Statement,
-            "25P02" | "0A000" => Self::Environment,
+            "25P02" | "0A000" | "55000" => Self::Environment,
             "23514" if db.constraint().is_none() => Self::Environment,
             "P0001" => Self::Record,
             _ => match code.get(..2).unwrap_or_default() {

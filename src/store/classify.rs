@@ -3,7 +3,7 @@
 //! | verdict | SQLSTATE |
 //! |---|---|
 //! | again | none, 08, 57P0x, 57014, 58, 25P03, 25006; 40001, 40P01, 55P03, 53; 26000, 42P05; whatever is not known |
-//! | hold | 28, 3D, 3F, 42; 25P02, 0A000 |
+//! | hold | 28, 3D, 3F, 42; 25P02, 0A000, 55000 |
 //! | refused | 22, 23, 54, P0001; whatever a trigger raised; a missing partition (23514 without a constraint); row-level security |
 //! | final | none: the pool was closed by its owner |
 

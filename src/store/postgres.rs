@@ -58,7 +58,7 @@ impl PgStore {
                 // PostgreSQL's context of a failed COPY hides whether a row is to blame, and it is no way into every
                 // table. Nothing is stored, so that an INSERT may try, and say.
                 Err(error) if error.sqlstate().is_some() && error.outcome() == Outcome::Rejected => {
-                    if error.sqlstate() == Some("0A000") {
+                    if matches!(error.sqlstate(), Some("0A000" | "42809")) {
                         texts.never_copy();
                     }
                 }
