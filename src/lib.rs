@@ -44,6 +44,7 @@
 //!
 //! # Features
 //! - `cli`: the `tracevault` binary (`init-sql`, `emit`, `query`).
+//! - `metrics`: what [`Stats`] says, through the [`metrics`](https://docs.rs/metrics) facade; see [`docs::operations`].
 //! - `testing`: [`testing`](https://docs.rs/tracevault/latest/tracevault/testing/), an in-memory recorder for the tests of your own code.
 
 mod clock;
@@ -59,6 +60,7 @@ mod event;
 mod ids;
 mod lifecycle;
 mod mask;
+mod metrics;
 mod moment;
 mod object;
 mod payload;

@@ -23,6 +23,7 @@ use crate::{
     config::{Settings, WhenFull},
     error::{ClosedError, Error, QueueFullError},
     lifecycle::within,
+    metrics::Meters,
     record::Record,
 };
 
@@ -35,6 +36,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub(super) settings: Settings,
     state: Mutex<State>,
+    pub(super) meters: Meters,
     /// Where the numbers go in the end.
     totals: Totals,
     runtime: Handle,
@@ -67,6 +69,7 @@ impl Shared {
         Self {
             slots: Semaphore::new(settings.queue_capacity),
             bytes: Semaphore::new(settings.queue_bytes),
+            meters: Meters::new(&settings.table),
             settings: settings.clone(),
             state: Mutex::new(State::new(settings.writers)),
             totals,
@@ -290,6 +293,7 @@ impl Shared {
         }
         if failures != Failures::default() {
             self.progress.send_modify(|progress| progress.failures += failures);
+            self.measure();
         }
     }
 
@@ -318,6 +322,13 @@ impl Shared {
         let mut state = self.state();
         state.hands[writer] = hand;
         self.note_low(&state);
+        drop(state);
+        self.measure();
+    }
+
+    /// Tells the meters what has changed.
+    pub(super) fn measure(&self) {
+        self.meters.update(|| self.stats().into());
     }
 
     pub(super) fn note_low(&self, state: &State) {
