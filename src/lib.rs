@@ -43,6 +43,7 @@
 //! - [`query`] reads; [`generate_init_sql`] makes the table; [`docs`] is the manual.
 //!
 //! # Features
+//! - `tls`, on by default: TLS to PostgreSQL as `sslmode` asks, by rustls.
 //! - `cli`: the `tracevault` binary (`init-sql`, `emit`, `query`).
 //! - `metrics`: what [`Stats`] says, through the [`metrics`](https://docs.rs/metrics) facade; see [`docs::operations`].
 //! - `testing`: [`testing`](https://docs.rs/tracevault/latest/tracevault/testing/), an in-memory recorder for the tests of your own code.

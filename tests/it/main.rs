@@ -15,6 +15,7 @@ mod arbitrary;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
+mod connection;
 mod diff;
 mod errors;
 mod events;
@@ -34,6 +35,8 @@ mod recorder;
 mod scopes;
 mod sql;
 mod store;
+#[cfg(feature = "tls")]
+mod tls;
 mod trial;
 mod values;
 mod webhooks;
