@@ -22,10 +22,13 @@ mod events;
 mod fidelity;
 mod floors;
 mod fuzzed;
+mod idle;
 mod kit;
 mod lifecycle;
 mod limits;
 mod masking;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod other_drivers;
 mod payload;
 mod probe;
@@ -33,6 +36,7 @@ mod query;
 mod queue;
 mod recorder;
 mod scopes;
+mod spans;
 mod sql;
 mod store;
 #[cfg(feature = "tls")]
