@@ -361,6 +361,7 @@ impl Shared {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::state::MOST_ROOM_KEPT;
     use super::*;
     use crate::{
         config::Config,
@@ -384,6 +385,36 @@ mod tests {
         fn answers(&self) -> BoxFuture<'_, bool> {
             Box::pin(std::future::ready(false))
         }
+    }
+
+    struct Everywhere;
+
+    impl Store for Everywhere {
+        fn write<'s>(&'s self, _: &'s TableName, _: &'s [Record], _: bool) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
+            Box::pin(std::future::ready(Ok(Vec::new())))
+        }
+
+        fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+
+        fn answers(&self) -> BoxFuture<'_, bool> {
+            Box::pin(std::future::ready(true))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_burst_took_is_given_back() {
+        let settings = Config::default().resolve().unwrap().root;
+        let store: Arc<dyn Store> = Arc::new(Everywhere);
+        let queue = Queue::start(&settings, &store, &Handle::current(), Totals::default());
+        let record = Record::of(&Event::new("burst"), None, &settings).unwrap();
+        for _ in 0..settings.queue_capacity {
+            assert!(queue.try_offer(record.clone(), None).is_ok());
+        }
+        assert!(queue.state().waiting.capacity() >= settings.queue_capacity);
+        assert_eq!(queue.flush().await.stored, settings.queue_capacity as u64);
+        assert!(queue.state().waiting.capacity() <= MOST_ROOM_KEPT);
     }
 
     /// A close may come between the permits and the push: then nothing is accepted, and the permits go back.

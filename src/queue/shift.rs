@@ -115,7 +115,8 @@ impl Shift {
                 }
             }
         }
-        if self.shared.state().waiting.is_empty() {
+        let emptied = self.shared.state().emptied();
+        if emptied.is_some() {
             self.done = Vec::new();
         }
         self.note(0);
