@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use time::{Duration, OffsetDateTime, UtcOffset};
+use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
 /// PostgreSQL counts microseconds from here.
 const EPOCH: OffsetDateTime = time::macros::datetime!(2000-01-01 00:00 UTC);
@@ -36,6 +36,12 @@ impl Moment {
     pub(crate) fn to_utc(self) -> OffsetDateTime {
         EPOCH.saturating_add(Duration::microseconds(self.0))
     }
+}
+
+/// RFC 3339, in UTC where the years before 0 are, which it does not know.
+pub(crate) fn rfc3339(at: OffsetDateTime) -> Result<String, time::error::Format> {
+    let early = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond]Z");
+    at.format(&Rfc3339).or_else(|_| at.to_offset(UtcOffset::UTC).format(early))
 }
 
 /// PostgreSQL keeps microseconds; what is finer is cut, never rounded up into the future.

@@ -197,7 +197,7 @@ impl Serialize for Record {
         let raw = |text: Option<&str>| {
             text.map(|text| RawValue::from_string(text.to_owned())).transpose().map_err(serde::ser::Error::custom)
         };
-        let at = self.occurred_at().format(&time::format_description::well_known::Rfc3339);
+        let at = crate::moment::rfc3339(self.occurred_at());
         let mut out = serializer.serialize_struct("Record", 11)?;
         out.serialize_field("id", &self.id)?;
         out.serialize_field("event", self.event())?;

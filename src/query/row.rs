@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
+use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -127,10 +127,7 @@ impl Serialize for Json {
 }
 
 fn rfc3339<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
-    // A table may hold times before the year 0, where RFC 3339 begins; one such row must not spoil the rest.
-    let early = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond]Z");
-    let text = at.format(&Rfc3339).or_else(|_| at.to_offset(UtcOffset::UTC).format(early));
-    serializer.serialize_str(&text.map_err(serde::ser::Error::custom)?)
+    serializer.serialize_str(&crate::moment::rfc3339(*at).map_err(serde::ser::Error::custom)?)
 }
 
 pub(super) fn records(table: &TableName, rows: &[Row]) -> Result<Vec<AuditRecord>, Error> {

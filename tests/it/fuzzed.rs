@@ -5,6 +5,7 @@ use time::macros::datetime;
 use tracevault::{
     Config, DiffEvent, Event,
     query::{CountFilters, Filters},
+    testing,
 };
 
 use crate::trial::Trial;
@@ -57,5 +58,9 @@ async fn a_time_that_rfc_3339_cannot_spell_in_utc_is_not_read_and_spoils_no_read
     let id = trial.stores(Event::new("e").occurred_at(datetime!(-0001-12-31 23:59:59.5 UTC))).await;
     let record = trial.audit.query().find_by_id(id).await.unwrap().unwrap();
     assert_eq!(serde_json::to_value(&record).unwrap()["occurredAt"], Value::from("-0001-12-31T23:59:59.5Z"));
+    let (audit, recorder) = testing::recorder(Config::default()).unwrap();
+    audit.emit(Event::new("e").occurred_at(datetime!(-0001-12-31 23:59:59.5 UTC))).await.unwrap();
+    let emitted = serde_json::to_value(&recorder.records()[0]).unwrap();
+    assert_eq!(emitted["occurredAt"], Value::from("-0001-12-31T23:59:59.5Z"));
     trial.end().await;
 }
