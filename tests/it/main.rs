@@ -18,6 +18,7 @@ mod config;
 mod diff;
 mod errors;
 mod events;
+mod faults;
 mod fidelity;
 mod floors;
 mod kit;
