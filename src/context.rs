@@ -6,8 +6,9 @@ use tokio::runtime::Handle;
 
 use crate::{
     config::Settings,
-    error::{ClosedError, Error},
+    error::{ClosedError, ConfigError, Error},
     lifecycle::Lifecycle,
+    pool::Connections,
     queue::{Drained, Queue, Stats, StrongQueue, Totals, WeakQueue},
     store::Store,
 };
@@ -15,6 +16,8 @@ use crate::{
 /// One store, one runtime and one lifecycle for a root and its scopes.
 pub(crate) struct Context {
     store: Arc<dyn Store>,
+    /// Those that write; `None`: an in-memory store, for tests.
+    connections: Option<Connections>,
     /// Captured when the root was made: the writers live and die with it.
     pub(crate) runtime: Handle,
     pub(crate) lifecycle: Lifecycle,
@@ -31,9 +34,10 @@ enum Queues {
 }
 
 impl Context {
-    pub(crate) fn new(store: Arc<dyn Store>, runtime: Handle) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, connections: Option<Connections>, runtime: Handle) -> Self {
         let queues = Mutex::new(Queues::Open(Vec::new()));
-        Self { store, runtime, lifecycle: Lifecycle::new("the root"), queues, gone: Totals::default() }
+        let lifecycle = Lifecycle::new("the root");
+        Self { store, connections, runtime, lifecycle, queues, gone: Totals::default() }
     }
 
     /// A queue for a new scope, to be closed with the root.
@@ -44,6 +48,12 @@ impl Context {
         live.retain(|queue| queue.strong_count() > 0);
         live.push(queue.weak());
         Ok(queue)
+    }
+
+    /// The connections that write.
+    pub(crate) fn connections(&self) -> Result<&Connections, ConfigError> {
+        let reason = "is missing: there is no server to ask, since the records are kept in memory";
+        self.connections.as_ref().ok_or_else(|| ConfigError::new("connection_string", reason))
     }
 
     pub(crate) async fn answers(&self) -> bool {

@@ -53,6 +53,7 @@ mod correlation;
 mod diff;
 pub mod docs;
 mod emit;
+mod encoded;
 mod error;
 mod event;
 mod lifecycle;
@@ -60,6 +61,7 @@ mod mask;
 mod object;
 mod payload;
 mod pool;
+mod probe;
 pub mod query;
 mod queue;
 mod receipt;
@@ -83,10 +85,12 @@ pub use self::{
     config::{Config, RetryFor, ScopeOverrides, StatementMode, WhenFull},
     correlation::{random_correlation_id, read_correlation_id_header, resolve_correlation_id},
     emit::{Emit, EmitIn},
+    encoded::Encoded,
     error::{
         ClosedError, ConfigError, DriverError, Error, ErrorClass, Outcome, QueueFullError, ServerError, ValidationError,
     },
     event::{DiffEvent, Event, Mode},
+    probe::CommitProbe,
     queue::{Drained, Failures, Stats},
     receipt::{Durability, Receipt},
     record::Record,

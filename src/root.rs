@@ -10,10 +10,12 @@ use crate::{
     config::{Config, Resolved, ScopeOverrides},
     context::Context,
     emit::{Emit, EmitIn},
+    encoded::Encoded,
     error::{ConfigError, Error},
     event::{DiffEvent, Event},
     lifecycle::within,
     pool::Connections,
+    probe::CommitProbe,
     query::Query,
     queue::{Drained, Stats},
     receipt::Receipt,
@@ -187,7 +189,7 @@ impl Tracevault {
             }
         }
         let names = Arc::new(Names::new(scopes));
-        let context = Arc::new(Context::new(store, runtime));
+        let context = Arc::new(Context::new(store, connections.as_ref().map(|both| both.write.clone()), runtime));
         let close_timeout = settings.close_timeout;
         let scope = Scope::new(&context, &names, settings)?;
         let held = names.iter().map(|name| Scope::named(&context, &names, name)).collect::<Result<_, _>>()?;
@@ -220,6 +222,27 @@ impl Tracevault {
     /// As there.
     pub fn emit_in<'t, 'a>(&'t self, transaction: &'t Transaction<'_>, event: impl Into<Event<'a>>) -> EmitIn<'t> {
         self.0.scope.emit_in(transaction, event)
+    }
+
+    /// Prepares to learn whether a transaction was committed; see [`Scope::commit_probe`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn commit_probe(&self, transaction: &Transaction<'_>) -> Result<CommitProbe, Error> {
+        self.0.scope.commit_probe(transaction).await
+    }
+
+    /// SQL that stores an event by any driver; see [`Scope::insert_statement`].
+    pub fn insert_statement(&self) -> String {
+        self.0.scope.insert_statement()
+    }
+
+    /// The parameter of [`insert_statement`](Self::insert_statement); see [`Scope::encode`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn encode<'a>(&self, event: impl Into<Event<'a>>) -> Result<Encoded, Error> {
+        self.0.scope.encode(event)
     }
 
     /// Queues an event without waiting; see [`Scope::try_emit`].

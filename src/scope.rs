@@ -12,9 +12,11 @@ use crate::{
     config::{ScopeOverrides, Settings},
     context::Context,
     emit::{Emit, EmitIn},
+    encoded::{self, Encoded},
     error::{ConfigError, Error, Task},
     event::{DiffEvent, Event, Mode},
     lifecycle::Lifecycle,
+    probe::CommitProbe,
     queue::{Drained, Queue, Refusal, Stats},
     receipt::{Durability, Receipt},
     record::Record,
@@ -165,6 +167,87 @@ impl Scope {
         let stored = stored.await.map_err(|error| Task::StoreIn(table).failed(error).of_record(id))?;
         let duplicate = !stored;
         Ok(Receipt { id, durability: Durability::InTransaction, duplicate })
+    }
+
+    /// Reads the id of a transaction, which must be on the same server as this scope's table, to learn afterwards whether
+    /// it was committed. What `commit` answers does not tell: it is `Ok` also where PostgreSQL rolled back, since an
+    /// earlier statement had failed; and where its answer was lost, anything may have happened.
+    ///
+    /// ```
+    /// # #[path = "../tests/support/mod.rs"] mod support;
+    /// # use tracevault::{Config, Outcome, Tracevault, tokio_postgres};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = support::database(support::Purpose::Tests)?;
+    /// # let url = database.url();
+    /// # let audit = Tracevault::connect(Config::new(url).table_name("doc_probe").ensure_schema(true)).await?;
+    /// # let (mut client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+    /// # tokio::spawn(connection);
+    /// let transaction = client.transaction().await?;
+    /// audit.emit_in(&transaction, "order.paid").await?;
+    /// let probe = audit.commit_probe(&transaction).await?;
+    /// match probe.resolve(transaction.commit().await).await {
+    ///     Ok(()) => {} // It is committed.
+    ///     Err(error) if error.outcome() == Outcome::Rejected => return Err(error.into()), // It was rolled back.
+    ///     Err(error) => return Err(error.into()), // Nobody knows: look before doing it again.
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Works with deadpool's transaction too. A savepoint has no fate of its own: give the answer of the outermost
+    /// `commit`. PostgreSQL 13 or later; the transaction gets an id by it even if it writes nothing.
+    ///
+    /// # Errors
+    /// `Driver`, after which PostgreSQL refuses everything but a rollback in that transaction; `Closed`; `Config` where
+    /// the records are kept in memory.
+    ///
+    /// # Cancel safety
+    /// Dropping it leaves the transaction as it is.
+    pub async fn commit_probe(&self, transaction: &Transaction<'_>) -> Result<CommitProbe, Error> {
+        let _pass = self.0.lifecycle.enter()?;
+        let connections = self.0.context.connections()?.clone();
+        // Of the root, whose connections they are: the scope may be closed meanwhile.
+        let lifecycle = self.0.context.lifecycle.clone();
+        CommitProbe::of(transaction, connections, lifecycle, self.0.settings.emit_timeout).await
+    }
+
+    /// SQL that stores one event by any driver (sqlx, diesel, `SeaORM`) in a transaction of its own: the twin of
+    /// [`emit_in`](Self::emit_in). Its one parameter is what [`encode`](Self::encode) gives, bound as text.
+    ///
+    /// The row is the same as by `emit_in`. It affects no row where the id is there already. It needs the rights INSERT
+    /// and SELECT (id). The text is the same for all events of this scope.
+    ///
+    /// ```
+    /// # #[path = "../tests/support/mod.rs"] mod support;
+    /// # use tracevault::{Config, Event, Tracevault, tokio_postgres};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = support::database(support::Purpose::Tests)?;
+    /// # let url = database.url();
+    /// # let audit = Tracevault::connect(Config::new(url).table_name("doc_encode").ensure_schema(true)).await?;
+    /// # let (driver, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+    /// # tokio::spawn(connection);
+    /// let event = audit.encode(Event::new("order.paid").actor("ann", "user"))?;
+    /// // With sqlx: sqlx::query(&audit.insert_statement()).bind(event.as_str()).execute(&mut *transaction)
+    /// let stored = driver.execute(&audit.insert_statement(), &[&event.as_str()]).await?;
+    /// assert_eq!(stored, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn insert_statement(&self) -> String {
+        encoded::insert_statement(self.table())
+    }
+
+    /// Checks and masks an event, or a [`DiffEvent`], and writes it out as the parameter of
+    /// [`insert_statement`](Self::insert_statement). Nothing is stored by it. The record's mode is `sync`.
+    ///
+    /// # Errors
+    /// `Validation` when the event breaks a rule; `Closed`.
+    pub fn encode<'a>(&self, event: impl Into<Event<'a>>) -> Result<Encoded, Error> {
+        let record = Record::of(&event.into(), Some(Mode::Sync), &self.0.settings)?;
+        self.0.lifecycle.check()?;
+        Ok(Encoded::of(&record))
     }
 
     /// Queues an event, or a [`DiffEvent`], without waiting: for `Drop`, middleware, and other places that cannot wait.

@@ -23,6 +23,11 @@ impl ClosedError {
         Self { what, outcome, record_id: Some(id) }
     }
 
+    /// The same, said of something that may have been done all the same.
+    pub(crate) fn unknown(self) -> Self {
+        Self { outcome: Outcome::Unknown, ..self }
+    }
+
     /// What became of the record, where the call was about one.
     pub fn outcome(&self) -> Outcome {
         self.outcome
@@ -46,7 +51,8 @@ impl fmt::Display for ClosedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is closed", self.what)?;
         match (self.record_id, self.outcome) {
-            (None, _) => Ok(()),
+            (None, Outcome::Rejected) => Ok(()),
+            (None, Outcome::Unknown) => f.write_str("; whether the transaction was committed is not known"),
             (Some(_), Outcome::Rejected) => f.write_str("; the record was not stored"),
             (Some(_), Outcome::Unknown) => f.write_str("; the record was on its way and may be stored"),
         }

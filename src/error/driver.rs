@@ -76,6 +76,11 @@ impl DriverError {
     pub(super) fn set_record_id(&mut self, id: Uuid) {
         self.0.record_id = Some(id);
     }
+
+    pub(super) fn set_rejected(&mut self, advice: &str) {
+        self.0.outcome = Outcome::Rejected;
+        self.0.advice = Some(advice.to_owned());
+    }
 }
 
 impl fmt::Display for DriverError {

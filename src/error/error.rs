@@ -142,4 +142,12 @@ impl Error {
         }
         error
     }
+
+    /// The same error, now that PostgreSQL has told that nothing is stored.
+    pub(crate) fn rejected(mut self) -> Self {
+        if let Self::Driver(driver) = &mut self {
+            driver.set_rejected("its answer was lost, and PostgreSQL has rolled it back");
+        }
+        self
+    }
 }

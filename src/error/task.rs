@@ -28,6 +28,10 @@ pub(crate) enum Task<'t> {
     StoreIn(&'t TableName),
     /// Reading records.
     Read(&'t TableName),
+    /// Asking what a transaction of the caller's is, or what became of it.
+    Probe,
+    /// Committing a transaction of the caller's.
+    Commit,
 }
 
 impl Task<'_> {
@@ -37,21 +41,23 @@ impl Task<'_> {
             Self::Prepare(table) => format!("preparing the table {table}"),
             Self::Store(table) | Self::StoreIn(table) => format!("storing in {table}"),
             Self::Read(table) => format!("reading {table}"),
+            Self::Probe => "asking PostgreSQL about a transaction".to_owned(),
+            Self::Commit => "committing the transaction".to_owned(),
         }
     }
 
     /// What is known of the record when no answer came.
     fn unanswered(self) -> Outcome {
         match self {
-            Self::Store(_) => Outcome::Unknown,
-            Self::Connect | Self::Prepare(_) | Self::StoreIn(_) | Self::Read(_) => Outcome::Rejected,
+            Self::Store(_) | Self::Commit => Outcome::Unknown,
+            Self::Connect | Self::Prepare(_) | Self::StoreIn(_) | Self::Read(_) | Self::Probe => Outcome::Rejected,
         }
     }
 
     fn table(&self) -> Option<&TableName> {
         match self {
             Self::Prepare(table) | Self::Store(table) | Self::StoreIn(table) | Self::Read(table) => Some(table),
-            Self::Connect => None,
+            Self::Connect | Self::Probe | Self::Commit => None,
         }
     }
 
@@ -120,6 +126,21 @@ impl Task<'_> {
         self.error(ErrorClass::Environment, Outcome::Rejected, Some(advice), None, None)
     }
 
+    /// PostgreSQL says so, where the driver had nothing to report.
+    pub(crate) fn rolled_back(self) -> Error {
+        let advice = "it was rolled back: by you, or by COMMIT itself, since an earlier statement had failed";
+        self.error(ErrorClass::Environment, Outcome::Rejected, Some(advice.to_owned()), None, None)
+    }
+
+    /// Nobody could tell what became of it.
+    pub(crate) fn unresolved(self, advice: &str, cause: Option<Error>) -> Error {
+        if let Some(Error::Closed(closed)) = cause {
+            return closed.unknown().into();
+        }
+        let source = cause.map(|cause| Arc::new(cause) as Source);
+        self.error(ErrorClass::Transient, Outcome::Unknown, Some(advice.to_owned()), None, source)
+    }
+
     /// The database is away, says the test recorder.
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the recorder's"))]
     pub(crate) fn unavailable(self, advice: String) -> Error {
@@ -149,6 +170,11 @@ impl Task<'_> {
             ("42501", Self::Store(table) | Self::StoreIn(table)) => {
                 format!("GRANT INSERT, SELECT (id) ON {table} TO this user")
             }
+            ("42501", Self::Probe) => {
+                "GRANT EXECUTE ON FUNCTION pg_control_system(), pg_control_checkpoint(), pg_control_recovery() TO this user"
+                    .to_owned()
+            }
+            ("42883", Self::Probe) => "this needs PostgreSQL 13 or later".to_owned(),
             ("42501", _) => {
                 "this user may not do that: use the owner of the table, or create the table beforehand".to_owned()
             }

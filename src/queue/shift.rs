@@ -86,7 +86,8 @@ impl Shift {
                 Err(error) => error,
             };
             let Some(part) = self.parts.last_mut() else { continue };
-            if part.len() > 1 && others_may_pass(&part.records, &error) {
+            let may_pass = others_may_pass(part, &error);
+            if may_pass && part.len() > 1 {
                 let later = part.split();
                 let sooner = self.parts.pop();
                 self.parts.push(later);
@@ -96,6 +97,8 @@ impl Shift {
             self.shared.failing(&error);
             match verdict(&error) {
                 Verdict::Final => self.fail_part(&error),
+                // It asks for a right that others do without.
+                Verdict::Hold if may_pass => self.suspect(error),
                 Verdict::Refused => self.suspect(error),
                 Verdict::Again => self.again(error, false, Until::Over).await,
                 Verdict::Hold => {
@@ -339,14 +342,17 @@ fn is_over(promise: &Promise, retry_for: RetryFor, now: Instant) -> bool {
     }
 }
 
-/// Whether a half of what failed may be stored without the other: where one record is to blame, where ids chosen by
-/// callers ask for a right (to read ids) that the others do without, or where it was too much at once.
-fn others_may_pass(records: &[Record], error: &Error) -> bool {
-    let own_ids = records.iter().filter(|record| record.own_id()).count();
+/// Whether others may be stored that this part is not: where one record is to blame, where it was too much at once, or
+/// where some ask for a right (to read ids) that the others do without, since they may be there already.
+fn others_may_pass(part: &Part, error: &Error) -> bool {
+    let may_be_there = || {
+        let all = part.records.iter().zip(&part.promises);
+        all.filter(|(record, promise)| record.own_id() || promise.unknown).count()
+    };
     error.is_record_refused()
         || match error.sqlstate() {
-            Some("42501" | "42P10") => (1..records.len()).contains(&own_ids),
-            Some("53200") => true,
+            Some("42501" | "42P10") => may_be_there() > 0,
+            Some("53200") => part.len() > 1,
             _ => false,
         }
 }
@@ -354,10 +360,12 @@ fn others_may_pass(records: &[Record], error: &Error) -> bool {
 impl Drop for Shift {
     fn drop(&mut self) {
         self.shared.begin_close();
+        let suspects = std::mem::take(&mut self.suspects);
+        self.fail_suspects(suspects);
         let waiting = std::mem::take(&mut self.shared.state().waiting);
         let flying = if self.flying { self.parts.pop() } else { None };
         let flying = flying.into_iter().flatten().map(|item| (item, Outcome::Unknown));
-        let resting = self.parts.drain(..).flatten().chain(self.suspects.drain(..).map(|suspect| suspect.item));
+        let resting = self.parts.drain(..).flatten();
         let mut left = 0;
         for (Item { record, mut promise }, outcome) in flying.chain(resting.chain(waiting).map(|item| {
             let outcome = item.promise.outcome();

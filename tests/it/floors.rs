@@ -27,10 +27,11 @@ const FLOORS: [&[&str]; 4] = [
         "receipt",
         "object",
         "tuple",
+        "encoded",
     ],
     &["pool", "store", "lifecycle"],
     &["queue"],
-    &["emit", "scope", "context", "root"],
+    &["emit", "probe", "scope", "context", "root"],
 ];
 /// Optional, and using only what lies below.
 const ROOF: [&str; 8] = ["testing", "docs", "http", "traffic", "dashboard", "spool", "ledger", "bin"];
@@ -41,7 +42,7 @@ const UNDER_READING: [&str; 2] = ["pool", "lifecycle"];
 const WIRING: &str = "root";
 
 const POSTGRES: [&str; 2] = ["tokio_postgres", "deadpool_postgres"];
-const MAY_NAME_POSTGRES: [&str; 8] = ["store", "pool", "query", "error", "root", "scope", "lib", "emit"];
+const MAY_NAME_POSTGRES: [&str; 9] = ["store", "pool", "query", "error", "root", "scope", "lib", "emit", "probe"];
 const MAY_HAVE_FEATURES: [&str; 5] = ["lib", "error", "root", "metrics", "store/tls"];
 
 /// A source file, its path below `src` without the ending.

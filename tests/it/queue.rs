@@ -293,7 +293,7 @@ async fn a_handler_that_panics_does_not_stop_the_writer() {
     let table = Table::missing("panics").await;
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
-    let config = table.config().on_error(move |_, _| {
+    let config = table.config().retry_for(Duration::ZERO).on_error(move |_, _| {
         counter.fetch_add(1, Ordering::SeqCst);
         panic!("in on_error, on purpose");
     });

@@ -24,7 +24,8 @@ async fn a_statement_that_timed_out_ends_at_the_server_too() {
     let (table, watcher) = (Table::new("given_up").await, kit::client().await);
     let name = kit::unique("app");
     let config = tracevault::Config::new(format!("{} application_name={name}", kit::url())).table_name(&table.name);
-    let config = config.pool_size(1).statement_timeout(Duration::from_millis(100));
+    let config =
+        config.pool_size(1).statement_timeout(Duration::from_millis(100)).emit_timeout(Duration::from_millis(150));
     let audit = Tracevault::new(config).unwrap();
     table.sql.batch_execute(&format!("BEGIN; LOCK TABLE \"{}\"", table.name)).await.unwrap();
     for _ in 0..4 {
