@@ -85,6 +85,9 @@ impl Site {
 
     /// Whatever may be called while nothing answers ends in time.
     async fn calls_end(&self) {
+        while self.audit.stats().queued < 10 {
+            tokio::time::sleep(ms(1)).await;
+        }
         let query = self.audit.query();
         let reading = || async { query.count(CountFilters::new()).await.map(drop) };
         let reads = timed(join_all((0..12).map(|_| reading())));
