@@ -64,7 +64,7 @@ impl Connections {
             .await
             .map_err(|_| task.no_free_connection())?
             .map_err(|error| task.no_connection(error))?;
-        Ok(Lease::new(object, self.limits.statement_timeout, self.statements.clone()))
+        Ok(Lease::new(object, self.limits.statement_timeout, self.statements.clone(), self.owned))
     }
 
     /// Closes the pool if it is ours.

@@ -1,6 +1,9 @@
 //! One call on a connection.
 
-use std::{ops::Deref, time::Duration};
+use std::{
+    ops::Deref,
+    time::{Duration, Instant},
+};
 
 use deadpool_postgres::Object;
 use tokio_postgres::{Error as PgError, Statement, types::Type};
@@ -14,6 +17,9 @@ pub(crate) struct Lease {
     object: Option<Object>,
     timeout: Duration,
     statements: Statements,
+    /// Whether the pool is ours.
+    owned: bool,
+    since: Instant,
 }
 
 /// The call did not end in time.
@@ -22,8 +28,8 @@ pub(crate) struct TimedOut;
 type Answer<T> = Result<Result<T, PgError>, TimedOut>;
 
 impl Lease {
-    pub(super) fn new(object: Object, timeout: Duration, statements: Statements) -> Self {
-        Self { object: Some(object), timeout, statements }
+    pub(super) fn new(object: Object, timeout: Duration, statements: Statements, owned: bool) -> Self {
+        Self { object: Some(object), timeout, statements, owned, since: Instant::now() }
     }
 
     /// Whether statements may be prepared by name on this connection.
@@ -56,7 +62,18 @@ impl Lease {
                     task.failed(error)
                 })
             }
-            Err(TimedOut) => Err(task.timed_out()),
+            Err(TimedOut) => {
+                self.forget_the_idle();
+                Err(task.timed_out())
+            }
+        }
+    }
+
+    /// Closes the pool's idle connections that were not used since this call began: where a router forgot them, each
+    /// would take as long again to be found out. Not a caller's, whose others may be busy with other tables.
+    fn forget_the_idle(&self) {
+        if let Some(pool) = self.object.as_ref().filter(|_| self.owned).and_then(Object::pool) {
+            pool.retain(|_, metrics| metrics.recycled.unwrap_or(metrics.created) > self.since);
         }
     }
 }
