@@ -10,7 +10,7 @@ use tracevault::{
 };
 
 use super::{
-    load::{Load, Reported, Seen, emit, reporting},
+    load::{Load, Reported, Seen, Told, emit, reporting},
     proxy::Proxy,
     *,
 };
@@ -43,12 +43,16 @@ struct Site {
 impl Site {
     async fn new(cluster: &Cluster, url: String) -> Self {
         let table = table(cluster).await;
-        let (config, reported) = limits(Config::new(url).table_name(&table.name));
-        Self { table, audit: Tracevault::new(config).unwrap(), reported }
+        Self::configured(table, Config::new(url))
     }
 
     async fn behind(proxy: &Proxy) -> Self {
         Self::new(shared_cluster(), proxy.url()).await
+    }
+
+    fn configured(table: Table, config: Config) -> Self {
+        let (config, reported) = limits(config.table_name(&table.name));
+        Self { table, audit: Tracevault::new(config).unwrap(), reported }
     }
 
     async fn with_pool(pool: &Pool) -> Self {
@@ -72,9 +76,7 @@ impl Site {
         let took = over.elapsed();
         assert!(took < SERVES_AGAIN, "service resumed after {took:?}");
         let seen = load.end().await;
-        for told in &seen.told {
-            assert!(told.took < EMIT + LATE, "{told:?}");
-        }
+        in_time(&seen.told);
         assert_eq!(self.audit.flush().await.unwrap().left, 0);
         self.audit.healthcheck().await;
         seen.agrees(&self.table, &self.audit, &self.reported).await;
@@ -103,6 +105,12 @@ impl Site {
     }
 }
 
+fn in_time(told: &[Told]) {
+    for told in told {
+        assert!(told.took < EMIT + LATE, "{told:?}");
+    }
+}
+
 async fn timed<T>(call: impl Future<Output = T>) -> (T, Duration) {
     let began = Instant::now();
     (call.await, began.elapsed())
@@ -120,13 +128,12 @@ async fn a_frozen_server() {
     site.recovers(load).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_dies_and_comes_back() {
+async fn away(end: fn(&mut Cluster) -> Result<(), String>) {
     let mut cluster = cluster();
     let url = cluster.tcp_connection_string().unwrap();
     let site = Site::new(&cluster, url).await;
     let load = Load::start(&site.audit).await;
-    cluster.kill_9().unwrap();
+    end(&mut cluster).unwrap();
     tokio::time::sleep(FAULT).await;
     cluster.start_again().unwrap();
     let table = Table { sql: kit::connect(&cluster.connection_string()).await, name: site.table.name.clone() };
@@ -134,9 +141,20 @@ async fn a_server_that_dies_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_and_comes_back() {
+    away(Cluster::kill_9).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_stopped_and_comes_back() {
+    away(Cluster::stop).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn packets_lost_in_mid_call_and_sent_again() {
     let proxy = Proxy::start(shared_cluster().port()).await;
-    let site = Site::behind(&proxy).await;
+    let table = table(shared_cluster()).await;
+    let site = Site::configured(table, Config::new(proxy.url()).writers(2));
     let load = Load::start(&site.audit).await;
     proxy.stall();
     tokio::time::sleep(FAULT).await;
@@ -166,11 +184,11 @@ async fn idle_connections_that_a_router_forgot() {
     proxy.stall();
     proxy.resume_for_new_ones();
     let (over, mut told) = (Instant::now(), Vec::new());
-    while told.last().is_none_or(|told: &super::load::Told| told.answer.is_err()) {
+    while told.last().is_none_or(|told: &Told| told.answer.is_err()) {
         told.push(emit(&site.audit).await);
     }
     assert!(over.elapsed() < SERVES_AGAIN, "service resumed after {:?}", over.elapsed());
-    assert!(told.iter().all(|told| told.took < EMIT + LATE), "{told:?}");
+    in_time(&told);
     assert_eq!(site.audit.flush().await.unwrap().left, 0);
     Seen { told, ..Seen::default() }.agrees(&site.table, &site.audit, &site.reported).await;
 }
@@ -198,6 +216,25 @@ async fn a_table_that_somebody_locked() {
     site.recovers(load).await;
 }
 
+/// An emit that waits for room is no longer than others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_is_full_because_packets_are_lost() {
+    let proxy = Proxy::start(shared_cluster().port()).await;
+    let table = table(shared_cluster()).await;
+    let site = Site::configured(table, Config::new(proxy.url()).queue_capacity(5));
+    emit(&site.audit).await.answer.unwrap();
+    proxy.stall();
+    let told = join_all((0..50).map(|_| emit(&site.audit))).await;
+    in_time(&told);
+    let full = told.iter().filter(|told| matches!(told.answer, Err(Error::QueueFull(_)))).count();
+    assert!(full >= 40, "{full} found no room");
+    let seen = Seen { told, ..Seen::default() };
+    assert_eq!(seen.failed(), 50);
+    proxy.resume();
+    while emit(&site.audit).await.answer.is_err() {}
+    seen.agrees(&site.table, &site.audit, &site.reported).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_call_ends_in_time_while_packets_are_lost() {
     let proxy = Proxy::start(shared_cluster().port()).await;
@@ -207,6 +244,7 @@ async fn every_call_ends_in_time_while_packets_are_lost() {
     proxy.stall();
     site.calls_end().await;
     let seen = load.end().await;
+    in_time(&seen.told);
     proxy.resume();
     // For what is still under way at the server.
     tokio::time::sleep(FAULT).await;
@@ -222,6 +260,7 @@ async fn every_call_ends_in_time_while_the_server_is_frozen() {
     cluster.pause().unwrap();
     site.calls_end().await;
     let seen = load.end().await;
+    in_time(&seen.told);
     cluster.resume().unwrap();
     tokio::time::sleep(FAULT).await;
     seen.agrees(&site.table, &site.audit, &site.reported).await;
