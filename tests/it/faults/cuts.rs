@@ -70,11 +70,11 @@ impl<'t> Lane<'t> {
 
     /// All at once: they are in the queue before the writer can look at it, and so are one batch.
     async fn emit(&self, names: &[String]) -> Vec<Result<Receipt, Error>> {
-        join_all(names.iter().map(|name| {
+        let emits = names.iter().map(|name| {
             let event = named(name);
             self.audit.emit(if self.exchange == Exchange::OwnId { event.id(Uuid::now_v7()) } else { event })
-        }))
-        .await
+        });
+        ends("an emit", join_all(emits)).await
     }
 
     /// Opens the connection, and prepares on it what is to be prepared. Retried, since this is not what is tested.
@@ -290,10 +290,10 @@ async fn where_no_connection_can_be_opened_nothing_is_stored_and_callers_are_tol
     lane.proxy.refuse(true);
     lane.proxy.sever();
     // Until the pool has noticed.
-    while lane.audit.healthcheck().await {}
+    ends("the old connection", async { while lane.audit.healthcheck().await {} }).await;
     let (names, mut rejected) = (names(10), 0);
     for name in &names {
-        let error = lane.audit.emit(named(name)).await.unwrap_err();
+        let error = ends("an emit", lane.audit.emit(named(name))).await.unwrap_err();
         rejected += usize::from(error.outcome() == Outcome::Rejected);
     }
     assert!(rejected >= names.len() / 2, "{rejected}");

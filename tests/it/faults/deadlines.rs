@@ -69,12 +69,19 @@ impl Site {
         }
     }
 
+    /// The fault is over: somebody is served soon. What came of the others.
+    async fn serves_again(&self) -> Vec<Told> {
+        let (over, mut told) = (Instant::now(), Vec::new());
+        while told.last().is_none_or(|told: &Told| told.answer.is_err()) {
+            told.push(emit(&self.audit).await);
+            assert!(over.elapsed() < SERVES_AGAIN, "no service after {:?}", over.elapsed());
+        }
+        told
+    }
+
     /// The fault is over: somebody is served soon, and then all is as everybody was told.
     async fn recovers(&self, load: Load) -> Seen {
-        let over = Instant::now();
-        while emit(&self.audit).await.answer.is_err() {}
-        let took = over.elapsed();
-        assert!(took < SERVES_AGAIN, "service resumed after {took:?}");
+        self.serves_again().await;
         let seen = load.end().await;
         in_time(&seen.told);
         assert_eq!(self.audit.flush().await.unwrap().left, 0);
@@ -87,20 +94,23 @@ impl Site {
 
     /// Whatever may be called while nothing answers ends in time.
     async fn calls_end(&self) {
-        while self.audit.stats().queued < 10 {
-            tokio::time::sleep(ms(1)).await;
-        }
+        ends("the wait for a queue", async {
+            while self.audit.stats().queued < 10 {
+                tokio::time::sleep(ms(1)).await;
+            }
+        })
+        .await;
         let query = self.audit.query();
         let reading = || async { query.count(CountFilters::new()).await.map(drop) };
         let reads = timed(join_all((0..12).map(|_| reading())));
         let calls = async { tokio::join!(timed(self.audit.flush()), timed(self.audit.healthcheck()), reads) };
-        let (flush, health, reads) = calls.await;
+        let (flush, health, reads) = ends("a call", calls).await;
         assert!(flush.0.unwrap().left > 0 && flush.1 < CLOSE + LATE, "flush took {:?}", flush.1);
         assert!(!health.0, "nobody answers");
         assert!(health.1 < ACQUIRE + CONNECT + STATEMENT + LATE, "healthcheck took {:?}", health.1);
         assert!(reads.0.iter().all(Result::is_err), "nobody answers");
         assert!(reads.1 < ACQUIRE + CONNECT + STATEMENT + LATE, "reading took {:?}", reads.1);
-        let close = timed(self.audit.close()).await;
+        let close = ends("a close", timed(self.audit.close())).await;
         assert!(close.0.unwrap().left > 0 && close.1 < CLOSE + LATE, "close took {:?}", close.1);
     }
 }
@@ -183,11 +193,7 @@ async fn idle_connections_that_a_router_forgot() {
     emit(&site.audit).await.answer.unwrap();
     proxy.stall();
     proxy.resume_for_new_ones();
-    let (over, mut told) = (Instant::now(), Vec::new());
-    while told.last().is_none_or(|told: &Told| told.answer.is_err()) {
-        told.push(emit(&site.audit).await);
-    }
-    assert!(over.elapsed() < SERVES_AGAIN, "service resumed after {:?}", over.elapsed());
+    let told = site.serves_again().await;
     in_time(&told);
     assert_eq!(site.audit.flush().await.unwrap().left, 0);
     Seen { told, ..Seen::default() }.agrees(&site.table, &site.audit, &site.reported).await;
@@ -231,7 +237,7 @@ async fn a_queue_that_is_full_because_packets_are_lost() {
     let seen = Seen { told, ..Seen::default() };
     assert_eq!(seen.failed(), 50);
     proxy.resume();
-    while emit(&site.audit).await.answer.is_err() {}
+    site.serves_again().await;
     seen.agrees(&site.table, &site.audit, &site.reported).await;
 }
 

@@ -12,7 +12,7 @@ use std::{
 use tokio::{task::JoinHandle, time::Instant};
 use tracevault::{Config, Error, Mode, Outcome, Receipt, Tracevault};
 
-use super::{agree, ms, named, names, rows};
+use super::{agree, ends, ms, named, names, rows};
 use crate::kit::Table;
 
 /// How often somebody emits.
@@ -57,7 +57,7 @@ pub struct Seen {
 pub async fn emit(audit: &Tracevault) -> Told {
     let name = names(1).remove(0);
     let began = Instant::now();
-    let answer = audit.emit(named(&name)).await;
+    let answer = ends("an emit", audit.emit(named(&name))).await;
     Told { name, answer, took: began.elapsed() }
 }
 
@@ -66,9 +66,12 @@ impl Load {
     pub async fn start(audit: &Tracevault) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let emitting = tokio::spawn(emitting(audit.clone(), Arc::clone(&stop)));
-        while audit.stats().stored < 20 {
-            tokio::time::sleep(ms(1)).await;
-        }
+        ends("the wait for some records", async {
+            while audit.stats().stored < 20 {
+                tokio::time::sleep(ms(1)).await;
+            }
+        })
+        .await;
         Self { stop, emitting }
     }
 

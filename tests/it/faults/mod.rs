@@ -81,6 +81,11 @@ fn agree(name: &str, answer: &Result<Receipt, Error>, rows: i64) {
     }
 }
 
+/// What does not end by itself fails a test, and does not stop the others.
+async fn ends<T>(what: &str, call: impl Future<Output = T>) -> T {
+    tokio::time::timeout(ms(30_000), call).await.unwrap_or_else(|_| panic!("{what} does not end"))
+}
+
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
