@@ -6,9 +6,9 @@ use std::{
 };
 
 use deadpool_postgres::Object;
-use tokio_postgres::{Error as PgError, Statement, types::Type};
+use tokio_postgres::{Error as PgError, NoTls, Statement, types::Type};
 
-use super::statements::Statements;
+use super::{statements::Statements, tls::Tls};
 use crate::error::{Error, Task};
 
 /// A connection on loan for one call. Dropped before the call ended, it does not go back to the pool.
@@ -17,6 +17,7 @@ pub(crate) struct Lease {
     object: Option<Object>,
     timeout: Duration,
     statements: Statements,
+    tls: Option<Tls>,
     /// Whether the pool is ours.
     owned: bool,
     since: Instant,
@@ -28,8 +29,14 @@ pub(crate) struct TimedOut;
 type Answer<T> = Result<Result<T, PgError>, TimedOut>;
 
 impl Lease {
-    pub(super) fn new(object: Object, timeout: Duration, statements: Statements, owned: bool) -> Self {
-        Self { object: Some(object), timeout, statements, owned, since: Instant::now() }
+    pub(super) fn new(
+        object: Object,
+        timeout: Duration,
+        statements: Statements,
+        tls: Option<Tls>,
+        owned: bool,
+    ) -> Self {
+        Self { object: Some(object), timeout, statements, tls, owned, since: Instant::now() }
     }
 
     /// Whether statements may be prepared by name on this connection.
@@ -54,19 +61,15 @@ impl Lease {
 
     /// Ends the loan: back to the pool, unless the call did not end.
     pub(crate) fn settle<T>(mut self, task: Task<'_>, answer: Answer<T>) -> Result<T, Error> {
-        match answer {
-            Ok(answer) => {
-                drop(self.object.take());
-                answer.map_err(|error| {
-                    self.statements.learn(&error);
-                    task.failed(error)
-                })
-            }
-            Err(TimedOut) => {
-                self.forget_the_idle();
-                Err(task.timed_out())
-            }
-        }
+        let Ok(answer) = answer else {
+            self.forget_the_idle();
+            return Err(task.timed_out());
+        };
+        drop(self.object.take());
+        answer.map_err(|error| {
+            self.statements.learn(&error);
+            task.failed(error)
+        })
     }
 
     /// Closes the pool's idle connections that were not used since this call began: where a router forgot them, each
@@ -93,10 +96,14 @@ impl Drop for Lease {
             // Else the server goes on with it, on a connection that the pool no longer counts.
             let cancel = client.cancel_token();
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                let timeout = self.timeout;
-                runtime.spawn(async move {
-                    let _ = tokio::time::timeout(timeout, cancel.cancel_query(tokio_postgres::NoTls)).await;
-                });
+                let (timeout, tls) = (self.timeout, self.tls.take());
+                let cancelled = async move {
+                    match tls {
+                        Some(tls) => cancel.cancel_query(tls.connector()).await,
+                        None => cancel.cancel_query(NoTls).await,
+                    }
+                };
+                runtime.spawn(async move { drop(tokio::time::timeout(timeout, cancelled).await) });
             }
         }
     }

@@ -15,12 +15,14 @@ mod arbitrary;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
+mod connection;
 mod diff;
 mod errors;
 mod events;
 mod faults;
 mod fidelity;
 mod floors;
+mod fuzzed;
 mod kit;
 mod lifecycle;
 mod limits;
@@ -34,6 +36,8 @@ mod recorder;
 mod scopes;
 mod sql;
 mod store;
+#[cfg(feature = "tls")]
+mod tls;
 mod trial;
 mod values;
 mod webhooks;

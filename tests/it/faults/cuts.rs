@@ -1,6 +1,6 @@
 //! Connections cut at each byte of an exchange, in both directions.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use futures_util::future::join_all;
 use tracevault::{Config, Durability, Error, Outcome, Receipt, Tracevault};
@@ -123,13 +123,17 @@ impl<'t> Lane<'t> {
         assert!(rows.values().all(|rows| *rows == 1), "{toward:?} {at}: {rows:?}");
     }
 
-    /// A cut after which nothing can be tried again until the caller does. How many were told what.
-    async fn cut_off(&self, toward: Toward, at: usize) -> Told {
+    /// A cut after which nothing can be tried again until the caller does. How many were told what; `None`: the machine
+    /// is so loaded that the callers' time was over before there was anything to cut.
+    async fn cut_off(&self, toward: Toward, at: usize) -> Option<Told> {
         self.warm_up().await;
         let names = names(self.exchange.records());
         self.proxy.cut_after(at, toward, Then::Refuse);
         let answers = self.emit(&names).await;
-        assert!(self.proxy.has_cut(), "{toward:?} {at}");
+        if !self.proxy.has_cut() {
+            self.proxy.spare();
+            return None;
+        }
         let mut there = rows(self.table, &names).await;
         for (name, answer) in names.iter().zip(&answers) {
             agree(name, answer, there[name]);
@@ -158,7 +162,7 @@ impl<'t> Lane<'t> {
         join_all(again).await;
         let rows = rows(self.table, &names).await;
         assert!(rows.values().all(|rows| *rows == 1), "{toward:?} {at}: {rows:?}");
-        told
+        Some(told)
     }
 
     async fn close(self) {
@@ -226,12 +230,18 @@ async fn cut_off_each(exchange: Exchange, step: usize) {
     let site = &Site::new().await;
     let learned = Lane::new(site, exchange, ms(20_000)).await.learn().await;
     let left = &RefCell::new(offsets(learned, step));
-    let told = &RefCell::new(Told::default());
+    let (told, missed) = (&RefCell::new(Told::default()), &Cell::new(0));
     join_all((0..LANES).map(|_| async move {
         let lane = Lane::new(site, exchange, ms(300)).await;
         while let Some((toward, at)) = { left.borrow_mut().pop() } {
-            let one = lane.cut_off(toward, at).await;
-            told.borrow_mut().add(&one);
+            match lane.cut_off(toward, at).await {
+                Some(one) => told.borrow_mut().add(&one),
+                None => {
+                    missed.set(missed.get() + 1);
+                    assert!(missed.get() < 50, "{toward:?} {at} is never cut");
+                    left.borrow_mut().push((toward, at));
+                }
+            }
         }
         lane.close().await;
     }))

@@ -104,6 +104,12 @@ impl Proxy {
         self.shared.state().cut = Some(Cut { toward, left: bytes, then });
     }
 
+    /// Makes no cut.
+    pub fn spare(&self) {
+        let mut state = self.shared.state();
+        (state.cut, state.refuses) = (None, false);
+    }
+
     /// Whether the cut was made.
     pub fn has_cut(&self) -> bool {
         self.shared.state().cut.is_none()

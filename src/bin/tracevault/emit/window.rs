@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use tokio::sync::Notify;
@@ -66,6 +67,8 @@ pub(crate) fn configured(config: Config, batch_size: usize) -> (Config, Arc<Fail
         // A size beyond what any batch may have is refused by its own name, not by this one's.
         .queue_capacity(most(batch_size).min(1 << 20))
         .queue_bytes(MOST_BYTES + LARGEST)
+        // Async lines are tried once, so that they finish in their order, by which they are counted.
+        .retry_for(Duration::ZERO)
         .on_error(move |error, record| {
             let mut list = heard.list.lock().unwrap_or_else(PoisonError::into_inner);
             list.push((record.id(), error.clone()));
