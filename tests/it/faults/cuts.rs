@@ -234,14 +234,13 @@ async fn cut_off_each(exchange: Exchange, step: usize) {
     join_all((0..LANES).map(|_| async move {
         let lane = Lane::new(site, exchange, ms(300)).await;
         while let Some((toward, at)) = { left.borrow_mut().pop() } {
-            match lane.cut_off(toward, at).await {
-                Some(one) => told.borrow_mut().add(&one),
-                None => {
-                    missed.set(missed.get() + 1);
-                    assert!(missed.get() < 50, "{toward:?} {at} is never cut");
-                    left.borrow_mut().push((toward, at));
-                }
+            if let Some(one) = lane.cut_off(toward, at).await {
+                told.borrow_mut().add(&one);
+                continue;
             }
+            missed.set(missed.get() + 1);
+            assert!(missed.get() < 50, "{toward:?} {at} is never cut");
+            left.borrow_mut().push((toward, at));
         }
         lane.close().await;
     }))
