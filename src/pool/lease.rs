@@ -1,6 +1,10 @@
 //! One call on a connection.
 
-use std::{ops::Deref, time::Duration};
+use std::{
+    ops::Deref,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use deadpool_postgres::Object;
 use tokio_postgres::{Error as PgError, Statement, types::Type};
@@ -14,6 +18,7 @@ pub(crate) struct Lease {
     object: Option<Object>,
     timeout: Duration,
     statements: Statements,
+    spoilt: AtomicBool,
 }
 
 /// The call did not end in time.
@@ -23,7 +28,7 @@ type Answer<T> = Result<Result<T, PgError>, TimedOut>;
 
 impl Lease {
     pub(super) fn new(object: Object, timeout: Duration, statements: Statements) -> Self {
-        Self { object: Some(object), timeout, statements }
+        Self { object: Some(object), timeout, statements, spoilt: AtomicBool::new(false) }
     }
 
     /// Whether statements may be prepared by name on this connection.
@@ -36,6 +41,11 @@ impl Lease {
         self.object().prepare_typed_cached(sql, types).await
     }
 
+    /// Nobody else is to have this connection.
+    pub(crate) fn spoil(&self) {
+        self.spoilt.store(true, Ordering::Relaxed);
+    }
+
     #[expect(clippy::expect_used, reason = "the object is there for as long as the lease is")]
     fn object(&self) -> &Object {
         self.object.as_ref().expect("a lease holds its connection until it ends")
@@ -46,11 +56,14 @@ impl Lease {
         tokio::time::timeout(self.timeout, call).await.map_err(|_| TimedOut)
     }
 
-    /// Ends the loan: back to the pool, unless the call did not end.
+    /// Ends the loan: back to the pool, unless the call did not end, or the connection was spoilt.
     pub(crate) fn settle<T>(mut self, task: Task<'_>, answer: Answer<T>) -> Result<T, Error> {
         match answer {
             Ok(answer) => {
-                drop(self.object.take());
+                let object = self.object.take();
+                if self.spoilt.load(Ordering::Relaxed) {
+                    drop(object.map(Object::take));
+                }
                 answer.map_err(|error| {
                     self.statements.learn(&error);
                     task.failed(error)

@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::SinkExt;
-use tokio_postgres::{Client, Error, Statement};
+use tokio_postgres::{Client, CopyInSink, Error, Statement};
 
 use crate::record::Record;
 
@@ -13,8 +13,13 @@ use crate::record::Record;
 const HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: i16 = -1;
 
+/// Waits until PostgreSQL asks for the rows.
+pub(super) async fn begin(client: &Client, statement: &Statement) -> Result<CopyInSink<Bytes>, Error> {
+    client.copy_in(statement).await
+}
+
 /// Sends the batch. Dropped before it is ready, nothing is stored, unless the end was sent already.
-pub(super) async fn copy(client: &Client, statement: &Statement, batch: &[Record]) -> Result<(), Error> {
+pub(super) async fn copy(sink: CopyInSink<Bytes>, batch: &[Record]) -> Result<(), Error> {
     let size = batch.iter().map(|record| record.tuple().len()).sum::<usize>();
     let mut bytes = BytesMut::with_capacity(HEADER.len() + size + size_of_val(&TRAILER));
     bytes.put_slice(&HEADER);
@@ -22,7 +27,7 @@ pub(super) async fn copy(client: &Client, statement: &Statement, batch: &[Record
         bytes.put_slice(record.tuple());
     }
     bytes.put_i16(TRAILER);
-    let mut sink = pin!(client.copy_in::<_, Bytes>(statement).await?);
+    let mut sink = pin!(sink);
     sink.send(bytes.freeze()).await?;
     sink.finish().await?;
     Ok(())
