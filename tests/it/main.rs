@@ -12,10 +12,12 @@
 mod support;
 
 mod arbitrary;
+mod classify;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
 mod diff;
+mod endurance;
 mod errors;
 mod events;
 mod fidelity;
