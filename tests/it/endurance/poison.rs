@@ -171,7 +171,7 @@ async fn a_table_that_refuses_everything_blames_nobody() {
         lab.shut(true).await;
         let fates = Lab::emit(&audit, size, &poisons);
         // Each of them alone (of a batch of n, 2n - 1 parts are refused), and some once more.
-        lab.refusals(2 * size as i64 + 4).await;
+        lab.refusals(2 * i64::try_from(size).unwrap() + 4).await;
         until(&audit, case, |stats| stats.held == size as u64).await;
         let stats = audit.stats();
         assert_eq!((lab.ear.count(), stats.queued, stats.failed), (0, size as u64, 0), "{case}: {stats:?}");
