@@ -44,7 +44,7 @@ impl Context {
     pub(crate) fn start_queue(&self, settings: &Settings) -> Result<Queue, Error> {
         let mut queues = self.queues();
         let Queues::Open(live) = &mut *queues else { return Err(ClosedError::new("the root").into()) };
-        let queue = Queue::start(settings, Arc::clone(&self.store), &self.runtime, self.gone.clone());
+        let queue = Queue::start(settings, &self.store, &self.runtime, self.gone.clone());
         live.retain(|queue| queue.strong_count() > 0);
         live.push(queue.weak());
         Ok(queue)

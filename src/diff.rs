@@ -14,7 +14,7 @@ pub(crate) struct Change<'c> {
 impl Payload for Change<'_> {
     /// Appends `{"before":…,"after":…,"diff":…}`, masked. The comparison is made on the values as they are, so that a
     /// changed secret shows as changed; its entry is the mask's value whole.
-    fn write(&self, out: &mut Vec<u8>, rules: Rules<'_>) -> Result<(), Fault> {
+    fn write(&self, out: Vec<u8>, rules: Rules<'_>) -> Result<Vec<u8>, Fault> {
         let before = plain(self.before.as_deref(), "before", rules.limit)?;
         let after = plain(self.after.as_deref(), "after", rules.limit)?;
         write(&before, &after, Walk::new(out, rules))
@@ -25,21 +25,18 @@ impl Payload for Change<'_> {
 fn plain(state: Option<&dyn Payload>, name: &'static str, limit: usize) -> Result<String, Fault> {
     let written = || {
         let state = state.ok_or_else(|| Fault::new(Reason::Missing))?;
-        let mut text = Vec::new();
-        state.write(&mut text, Rules { mask: &Mask::none(), limit })?;
+        let text = state.write(Vec::new(), Rules { mask: &Mask::none(), limit })?;
         // A walk writes only whole `str`s and ASCII.
         String::from_utf8(text).map_err(|_| Fault::new(Reason::NotJson))
     };
     written().map_err(|fault: Fault| fault.of(name))
 }
 
-fn write(before: &str, after: &str, mut walk: Walk<'_>) -> Result<(), Fault> {
+fn write(before: &str, after: &str, mut walk: Walk<'_>) -> Result<Vec<u8>, Fault> {
     walk.open(b'{')?;
-    walk.member("before", before)?;
-    walk.separate(false)?;
-    walk.member("after", after)?;
-    walk.separate(false)?;
-    let key = walk.key("diff")?;
+    walk.member("before", before, true)?;
+    walk.member("after", after, false)?;
+    let key = walk.key("diff", false)?;
     entries(before, after, &mut walk).map_err(|fault| walk.under(key, fault))?;
     walk.close(b'}');
     walk.finish()
@@ -59,9 +56,8 @@ fn entries(before: &str, after: &str, walk: &mut Walk<'_>) -> Result<(), Fault> 
         {
             continue;
         }
-        walk.separate(first)?;
+        let key = walk.key(key, first)?;
         first = false;
-        let key = walk.key(key)?;
         if key.masked {
             walk.hidden()?;
         } else {
@@ -76,11 +72,10 @@ fn entries(before: &str, after: &str, walk: &mut Walk<'_>) -> Result<(), Fault> 
 fn entry(was: Option<&str>, is: Option<&str>, walk: &mut Walk<'_>) -> Result<(), Fault> {
     walk.open(b'{')?;
     if let Some(was) = was {
-        walk.member("before", was)?;
+        walk.member("before", was, true)?;
     }
     if let Some(is) = is {
-        walk.separate(was.is_none())?;
-        walk.member("after", is)?;
+        walk.member("after", is, was.is_none())?;
     }
     walk.close(b'}');
     Ok(())

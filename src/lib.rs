@@ -43,6 +43,7 @@
 //! - [`query`] reads; [`generate_init_sql`] makes the table; [`docs`] is the manual.
 //!
 //! # Features
+//! - `tls`, on by default: TLS to PostgreSQL as `sslmode` asks, by rustls.
 //! - `cli`: the `tracevault` binary (`init-sql`, `emit`, `query`).
 //! - `testing`: [`testing`](https://docs.rs/tracevault/latest/tracevault/testing/), an in-memory recorder for the tests of your own code.
 
@@ -56,8 +57,10 @@ mod emit;
 mod encoded;
 mod error;
 mod event;
+mod ids;
 mod lifecycle;
 mod mask;
+mod moment;
 mod object;
 mod payload;
 mod pool;

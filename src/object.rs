@@ -31,6 +31,21 @@ pub(crate) fn quietly<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializ
 
 struct Only<T>(PhantomData<T>);
 
+/// An error names the key that is not known. Keys come from outside, of any length and with line breaks; a log line
+/// should have neither.
+fn bearable<E: Error>(error: E) -> E {
+    const LONGEST: usize = 1_000;
+    let text = error.to_string();
+    let long = text.char_indices().nth(LONGEST);
+    if long.is_none() && !text.contains(char::is_control) {
+        return error;
+    }
+    let kept = long.map_or(&*text, |(end, _)| &text[..end]);
+    let plain = |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.into() };
+    let shown: String = kept.chars().map(plain).collect();
+    E::custom(format_args!("{shown}{}", if long.is_some() { "…" } else { "" }))
+}
+
 impl<'de, T: Object<'de>> Only<T> {
     fn refuse<E: Error>() -> Result<T, E> {
         Err(E::custom(T::RULE))
@@ -44,7 +59,7 @@ impl<'de, T: Object<'de>> Visitor<'de> for Only<T> {
         f.write_str(T::RULE)
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::read(map)
+        T::read(map).map_err(bearable)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<T, A::Error> {
         Self::refuse()

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::value::RawValue;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
     correlation,
     error::ValidationError,
     event::{Event, Mode},
-    payload::Rules,
+    moment::Moment,
+    payload::{Rules, is_plain},
     tuple::Tuple,
 };
 
@@ -37,11 +38,6 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "environment",
 ];
 
-/// PostgreSQL counts microseconds from here.
-const EPOCH: OffsetDateTime = time::macros::datetime!(2000-01-01 00:00 UTC);
-/// The microseconds that a timestamp can hold: 4714-11-24 BC to 294276 AD.
-const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
-
 /// An event on its way to the table: checked, masked, and complete but for `created_at`.
 ///
 /// Given to [`on_error`](crate::Config::on_error), and by the test recorder. `Serialize` writes it with the keys of an
@@ -51,7 +47,7 @@ const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331
 pub struct Record {
     tuple: Tuple,
     id: Uuid,
-    occurred_at: OffsetDateTime,
+    occurred_at: Moment,
     mode: Mode,
     own_id: bool,
 }
@@ -62,8 +58,8 @@ impl Record {
         let Event { head, data, meta } = event;
         let (id, now) = settings.stamp();
         let id = head.id.unwrap_or(id);
-        let occurred_at = to_microseconds(head.occurred_at.unwrap_or(now))
-            .ok_or_else(|| ValidationError::new("occurredAt", "is out of range once it is taken to UTC"))?;
+        let occurred_at = head.occurred_at.map_or(now, Moment::of);
+        let occurred_at = occurred_at.map_err(|reason| ValidationError::new("occurredAt", reason))?;
         let mode = mode.or(head.mode).unwrap_or(settings.default_mode);
         let mut tuple = Tuple::new();
         tuple.bytes(id.as_bytes());
@@ -76,7 +72,7 @@ impl Record {
         tuple.json("data", data.as_deref(), rules)?;
         tuple.json("meta", meta.as_deref(), rules)?;
         tuple.text(mode.as_str());
-        tuple.bytes(&microseconds(occurred_at)?.to_be_bytes());
+        tuple.bytes(&occurred_at.microseconds().to_be_bytes());
         tuple.optional(optional_id("correlationId", head.correlation_id.as_deref())?);
         tuple.optional(optional_id("requestId", head.request_id.as_deref())?);
         tuple.optional(settings.environment.as_deref());
@@ -130,7 +126,7 @@ impl Record {
 
     /// When it happened, to the microsecond, in UTC.
     pub fn occurred_at(&self) -> OffsetDateTime {
-        self.occurred_at
+        self.occurred_at.to_utc()
     }
 
     /// What ties it to others.
@@ -201,7 +197,7 @@ impl Serialize for Record {
         let raw = |text: Option<&str>| {
             text.map(|text| RawValue::from_string(text.to_owned())).transpose().map_err(serde::ser::Error::custom)
         };
-        let at = self.occurred_at.format(&time::format_description::well_known::Rfc3339);
+        let at = crate::moment::rfc3339(self.occurred_at());
         let mut out = serializer.serialize_struct("Record", 11)?;
         out.serialize_field("id", &self.id)?;
         out.serialize_field("event", self.event())?;
@@ -234,7 +230,7 @@ fn party(tuple: &mut Tuple, party: Option<(&str, &str)>, paths: [&'static str; 2
 fn event_name(name: &str) -> Result<&str, ValidationError> {
     check_text("event", name, 255)?;
     check_not_blank("event", name)?;
-    if name.contains(['\n', '\r', '\t']) {
+    if !is_plain(name.as_bytes()) && name.contains(['\n', '\r', '\t']) {
         return Err(ValidationError::new("event", "must not contain line breaks or tabs"));
     }
     Ok(name)
@@ -251,7 +247,7 @@ fn optional_id<'t>(path: &'static str, id: Option<&'t str>) -> Result<Option<&'t
 }
 
 fn check_not_blank(path: &'static str, text: &str) -> Result<(), ValidationError> {
-    if text.trim().is_empty() {
+    if text.chars().all(char::is_whitespace) {
         return Err(ValidationError::new(path, "must not be blank"));
     }
     Ok(())
@@ -261,21 +257,8 @@ pub(crate) fn check_text(path: &'static str, text: &str, most: usize) -> Result<
     if text.len() > most && text.chars().nth(most).is_some() {
         return Err(ValidationError::new(path, format!("must be at most {most} characters long")));
     }
-    if text.contains('\0') {
+    if !is_plain(text.as_bytes()) && text.contains('\0') {
         return Err(ValidationError::new(path, "contains NUL (U+0000), which PostgreSQL cannot store"));
     }
     Ok(())
-}
-
-/// PostgreSQL keeps microseconds; what is finer is cut, never rounded up into the future.
-pub(crate) fn to_microseconds(at: OffsetDateTime) -> Option<OffsetDateTime> {
-    let utc = at.checked_to_offset(time::UtcOffset::UTC)?;
-    utc.checked_sub(Duration::nanoseconds(i64::from(utc.nanosecond() % 1_000)))
-}
-
-fn microseconds(at: OffsetDateTime) -> Result<i64, ValidationError> {
-    i64::try_from((at - EPOCH).whole_microseconds())
-        .ok()
-        .filter(|since_epoch| TIMESTAMPS.contains(since_epoch))
-        .ok_or_else(|| ValidationError::new("occurredAt", "is out of PostgreSQL's range"))
 }

@@ -54,7 +54,8 @@ impl Tuple {
         };
         let length_at = self.0.len();
         self.0.extend_from_slice(&[0, 0, 0, 0, JSONB_VERSION]);
-        payload.write(&mut self.0, rules).map_err(|fault| fault.in_column(column))?;
+        let written = payload.write(std::mem::take(&mut self.0), rules);
+        self.0 = written.map_err(|fault| fault.in_column(column))?;
         let length = i32::try_from(self.0.len() - length_at - 4).unwrap_or(i32::MAX);
         self.0[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
         Ok(())

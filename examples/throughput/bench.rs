@@ -26,6 +26,11 @@ impl Bench {
         Ok(Self { sql, audit: Tracevault::connect(config).await?, table, window })
     }
 
+    /// How many rows the ways of a fixed number store.
+    pub fn rows(&self) -> u32 {
+        (self.window.as_millis() * 40).try_into().unwrap_or(40_000)
+    }
+
     /// `on` or `off`.
     pub async fn fsync(&self) -> Outcome<String> {
         Ok(self.sql.query_one("SHOW fsync", &[]).await?.get(0))

@@ -1,4 +1,4 @@
-//! How fast events become rows, beside a loop of plain prepared inserts on the same server in the same run.
+//! How fast events become rows, beside plain SQL on the same server in the same run.
 //!
 //!     cargo run --release --example throughput -- [--json] [--seconds N]
 //!
@@ -16,18 +16,23 @@
 mod support;
 
 mod bench;
+mod latency;
+mod limits;
 mod order;
+mod plain;
+mod report;
 mod ways;
 
 use std::time::Duration;
 
-use bench::Bench;
+use bench::{Bench, Outcome};
+use report::Report;
 use support::{Cluster, Options, Purpose};
 
 const ROUNDS: usize = 5;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let seconds = arguments.iter().position(|argument| argument == "--seconds");
     let seconds: f64 = seconds.and_then(|at| arguments.get(at + 1)).map_or(Ok(1.0), |text| text.parse())?;
@@ -42,31 +47,25 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         (Some(server), url)
     };
     let bench = Bench::prepare(&url, Duration::from_secs_f64(seconds)).await?;
-    let names = ["baseline", "sync_1", "sync_64", "async_stored"];
-    let mut rates = [const { Vec::new() }; 4];
+    let mut report = Report::default();
     for _ in 0..ROUNDS {
-        rates[0].push(bench.baseline().await?);
-        rates[1].push(bench.sync(1).await?);
-        rates[2].push(bench.sync(64).await?);
-        rates[3].push(bench.async_stored().await?);
+        report.rate("baseline", bench.baseline().await?);
+        for callers in [1, 64, 256] {
+            let (rate, latencies) = bench.sync(callers).await?;
+            report.rate(&format!("sync_{callers}"), rate);
+            report.latencies(&format!("sync_{callers}"), latencies);
+        }
+        report.rate("async_stored", bench.async_stored(1).await?);
+        report.rate("async_stored_2", bench.async_stored(2).await?);
+        report.rate("copy_one_shot", bench.copy_one_shot().await?);
+        report.rate("insert_select", bench.insert_select().await?);
+        report.rate("eight_connections", bench.eight_connections(&url).await?);
     }
-    let medians = rates.map(|mut rates| {
-        rates.sort_by(f64::total_cmp);
-        rates[ROUNDS / 2]
-    });
-    bench.clean_up().await?;
-
     if json {
-        let object: serde_json::Map<_, _> =
-            names.iter().zip(medians).map(|(name, rate)| ((*name).to_owned(), rate.round().into())).collect();
-        println!("{}", serde_json::Value::from(object));
+        println!("{}", report.json());
     } else {
         println!("fsync is {}; events of about 500 bytes of JSON; medians of {ROUNDS} rounds", bench.fsync().await?);
-        println!("{:<14} {:>10} {:>9}", "", "events/s", "ratio");
-        for (name, rate) in names.iter().zip(medians) {
-            println!("{name:<14} {rate:>10.0} {:>8.2}x", rate / medians[0]);
-        }
-        println!("baseline: one prepared INSERT a statement, plain tokio-postgres, one connection");
+        report.print();
     }
-    Ok(())
+    bench.clean_up().await
 }

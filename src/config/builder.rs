@@ -42,6 +42,11 @@ use crate::{clock::Clock, error::Error, event::Mode, object, record::Record};
 ///
 /// Durations are at most 24 hours.
 ///
+/// A server that goes silent is found within about 5 s (on Linux): a keepalive probe after 2 s, then one a second, three
+/// at most (`keepalives_idle`, `keepalives_interval`, `keepalives_count`), and 5 s for data that is not acknowledged
+/// (`tcp_user_timeout`, in milliseconds). The connection string overrides each; 0 leaves it to the system. The manual has
+/// [more](crate::docs::configuration).
+///
 /// It can be deserialised: keys in camelCase or `snake_case`, durations as integers under a name that ends in `Ms`
 /// (`closeTimeoutMs`), unknown keys refused; `driver` may be given and must be `"postgres"`. Nothing is checked before
 /// `new` or `connect`. `Debug` shows no connection string.

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use regex::Regex;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Config, RetryFor, ScopeOverrides, StatementMode, WhenFull};
@@ -12,6 +11,7 @@ use crate::{
     error::{ConfigError, Error},
     event::Mode,
     mask::{self, Mask},
+    moment::Moment,
     record::{Record, check_text},
     table::TableName,
 };
@@ -239,8 +239,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// A new id and the time.
-    pub(crate) fn stamp(&self) -> (Uuid, OffsetDateTime) {
+    /// A new id and the time, or what is wrong with it.
+    pub(crate) fn stamp(&self) -> (Uuid, Result<Moment, &'static str>) {
         self.clock.stamp()
     }
 }

@@ -7,6 +7,8 @@ use std::{
 
 use tokio_postgres::error::DbError;
 
+use super::tls;
+
 /// What a failure of PostgreSQL, or of the way to it, says about trying again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -49,6 +51,9 @@ impl ErrorClass {
         // connection string or the server is another.
         const LASTING: [&str; 3] = ["invalid configuration", "authentication error", "error performing TLS handshake"];
         let words = error.to_string();
+        if tls::is_refused_by_server(error) {
+            return Self::Environment;
+        }
         if LASTING.iter().any(|lasting| words.starts_with(lasting)) && !broken_off(error) {
             return Self::Environment;
         }

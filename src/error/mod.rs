@@ -16,6 +16,7 @@ mod outcome;
 mod queue_full;
 mod server;
 mod task;
+mod tls;
 mod validation;
 
 pub(crate) use self::task::{Task, create_table};

@@ -12,6 +12,7 @@ use super::{
     error::Error,
     outcome::Outcome,
     server::ServerError,
+    tls,
 };
 use crate::table::TableName;
 
@@ -65,16 +66,13 @@ impl Task<'_> {
     pub(crate) fn failed(self, error: tokio_postgres::Error) -> Error {
         let Some(db) = error.as_db_error() else {
             let class = ErrorClass::unanswered(&error);
-            let (outcome, advice) = if class == ErrorClass::Environment {
-                let advice = "the connection string and the server ask for different things, such as a password or TLS: \
-                              see the cause";
-                (Outcome::Rejected, advice)
+            let usual = if class == ErrorClass::Environment {
+                "the connection string and the server ask for different things, such as a password or TLS: see the cause"
             } else {
-                let advice =
-                    "check that PostgreSQL runs and can be reached at the host and port of the connection string";
-                (self.unanswered(), advice)
+                "check that PostgreSQL runs and can be reached at the host and port of the connection string"
             };
-            return self.error(class, outcome, Some(advice.to_owned()), None, Some(Arc::new(error)));
+            let advice = tls::advice(&error).unwrap_or_else(|| usual.to_owned());
+            return self.error(class, self.unanswered(), Some(advice), None, Some(Arc::new(error)));
         };
         let class = ErrorClass::of(db);
         let outcome = if is_undone(db, class) { Outcome::Rejected } else { self.unanswered() };
@@ -179,14 +177,18 @@ impl Task<'_> {
                 "this user may not do that: use the owner of the table, or create the table beforehand".to_owned()
             }
             ("28P01" | "28000", _) => {
-                "check the user and the password of the connection string, and pg_hba.conf".to_owned()
+                "check the user and the password of the connection string, and pg_hba.conf, which may ask for TLS or for a \
+                 client's certificate"
+                    .to_owned()
             }
             ("3D000", _) => "check the database name of the connection string".to_owned(),
             ("53300", _) => {
                 "PostgreSQL has no connection left: lower `pool_size`, or raise its max_connections".to_owned()
             }
             ("25P02", _) => "an earlier statement of this transaction failed: roll it back".to_owned(),
-            ("25006", _) => "this server only reads: connect to the primary".to_owned(),
+            ("25006", _) => "this server only reads: connect to the primary, or name all servers as hosts and say \
+                             `target_session_attrs=primary`"
+                .to_owned(),
             ("57014", _) => "PostgreSQL cancelled the statement: see its statement_timeout".to_owned(),
             ("23514", _) if db.constraint().is_none() => {
                 "the partition for this record is missing: create it".to_owned()

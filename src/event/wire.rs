@@ -6,7 +6,7 @@ use serde::{
     de::{Error as _, MapAccess, value::MapAccessDeserializer},
 };
 use serde_json::value::RawValue;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
     DiffEvent, Event,
@@ -158,8 +158,11 @@ fn text(path: &str, raw: &RawValue) -> Result<String, ValidationError> {
 }
 
 fn instant(path: &str, raw: &RawValue) -> Result<OffsetDateTime, ValidationError> {
-    OffsetDateTime::parse(&text(path, raw)?, &Rfc3339)
-        .map_err(|_| ValidationError::new(path, "must be an RFC 3339 date and time, such as 2026-01-31T09:30:00Z"))
+    let at = OffsetDateTime::parse(&text(path, raw)?, &Rfc3339)
+        .map_err(|_| ValidationError::new(path, "must be an RFC 3339 date and time, such as 2026-01-31T09:30:00Z"))?;
+    // RFC 3339 begins with the year 0: an earlier one could be stored, and not be spelled again.
+    let utc = at.checked_to_offset(UtcOffset::UTC).filter(|utc| utc.year() >= 0);
+    utc.ok_or_else(|| ValidationError::new(path, "is out of range once it is taken to UTC"))
 }
 
 fn typed<T: for<'de> Deserialize<'de>>(path: &str, raw: Raw, rule: &'static str) -> Result<Option<T>, ValidationError> {

@@ -11,24 +11,32 @@ use super::{
 };
 
 /// Writes one key, and says what it means for the value behind it.
-pub(super) struct KeyWriter<'k, 'w>(pub(super) &'k mut Walk<'w>);
+pub(super) struct KeyWriter<'k, 'w> {
+    pub(super) walk: &'k mut Walk<'w>,
+    pub(super) first: bool,
+}
 
 type Refused = Impossible<Key, SerFault>;
 
 impl KeyWriter<'_, '_> {
+    #[inline]
+    fn text(self, key: &str) -> Result<Key, SerFault> {
+        Ok(self.walk.key(key, self.first)?)
+    }
+
     fn refuse<T>() -> Result<T, SerFault> {
         Err(Fault::new(Reason::KeyNotText).into())
     }
 
     fn integer(self, value: impl itoa::Integer) -> Result<Key, SerFault> {
-        Ok(self.0.key(itoa::Buffer::new().format(value))?)
+        self.text(itoa::Buffer::new().format(value))
     }
 
     fn float(self, value: f64) -> Result<Key, SerFault> {
         if !value.is_finite() {
             return Self::refuse();
         }
-        Ok(self.0.key(ryu::Buffer::new().format_finite(value))?)
+        self.text(zmij::Buffer::new().format_finite(value))
     }
 }
 
@@ -43,11 +51,12 @@ impl Serializer for KeyWriter<'_, '_> {
     type SerializeStruct = Refused;
     type SerializeStructVariant = Refused;
 
+    #[inline]
     fn serialize_str(self, v: &str) -> Result<Key, SerFault> {
-        Ok(self.0.key(v)?)
+        self.text(v)
     }
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<Key, SerFault> {
-        Ok(self.0.key(&shown(value)?)?)
+        self.text(&shown(value)?)
     }
     fn serialize_char(self, v: char) -> Result<Key, SerFault> {
         self.serialize_str(v.encode_utf8(&mut [0; 4]))
@@ -89,7 +98,7 @@ impl Serializer for KeyWriter<'_, '_> {
         if !v.is_finite() {
             return Self::refuse();
         }
-        Ok(self.0.key(ryu::Buffer::new().format_finite(v))?)
+        self.text(zmij::Buffer::new().format_finite(v))
     }
     fn serialize_f64(self, v: f64) -> Result<Key, SerFault> {
         self.float(v)

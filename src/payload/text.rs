@@ -4,6 +4,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
+    escape::{is_plain, plain_prefix},
     fault::{Fault, Reason},
     walk::Walk,
 };
@@ -24,8 +25,8 @@ impl Walk<'_> {
     }
 
     /// A member with a name of ours, which no mask applies to, its value being text that is known to be JSON.
-    pub(crate) fn member(&mut self, name: &str, text: &str) -> Outcome<()> {
-        let key = self.key(name)?;
+    pub(crate) fn member(&mut self, name: &str, text: &str, first: bool) -> Outcome<()> {
+        let key = self.key(name, first)?;
         self.valid_json(text).map_err(|fault| self.under(key, fault))
     }
 
@@ -36,9 +37,8 @@ impl Walk<'_> {
                 self.open(b'{')?;
                 let mut first = true;
                 while let Some(literal) = from.next_key(first)? {
-                    self.separate(first)?;
+                    let key = self.key(&unescape(literal)?, first)?;
                     first = false;
-                    let key = self.key(&unescape(literal)?)?;
                     if key.masked {
                         from.skip_value()?;
                         self.hidden()?;
@@ -179,11 +179,26 @@ impl Decimal {
     }
 }
 
-fn unescape(literal: &str) -> Outcome<Cow<'_, str>> {
-    if literal.contains('\\') {
-        return serde_json::from_str(literal).map(Cow::Owned).map_err(|_| Fault::new(Reason::NotJson));
+/// The string, with its quotes, that JSON text begins with.
+pub(super) fn literal(text: &[u8]) -> Option<&[u8]> {
+    let mut at = 1;
+    loop {
+        at += plain_prefix(text.get(at..)?);
+        match text.get(at)? {
+            b'"' => return Some(&text[..=at]),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
     }
-    Ok(Cow::Borrowed(literal.trim_matches('"')))
+}
+
+/// What a string with its quotes says.
+fn unescape(literal: &str) -> Outcome<Cow<'_, str>> {
+    let bare = literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(literal);
+    if is_plain(bare.as_bytes()) {
+        return Ok(Cow::Borrowed(bare));
+    }
+    serde_json::from_str(literal).map(Cow::Owned).map_err(|_| Fault::new(Reason::NotJson))
 }
 
 /// Finds where the pieces of JSON text begin and end. It relies on the text being JSON only for its answers to be
@@ -244,20 +259,9 @@ impl<'t> Scanner<'t> {
     /// A string with its quotes.
     fn string(&mut self) -> Outcome<&'t str> {
         let start = self.at;
-        let mut bytes = self.text.as_bytes()[start..].iter().enumerate().skip(1);
-        while let Some((offset, byte)) = bytes.next() {
-            match byte {
-                b'\\' => {
-                    bytes.next();
-                }
-                b'"' => {
-                    self.at = start + offset + 1;
-                    return Ok(&self.text[start..self.at]);
-                }
-                _ => {}
-            }
-        }
-        Err(Fault::new(Reason::NotJson))
+        let literal = literal(&self.text.as_bytes()[start..]).ok_or_else(|| Fault::new(Reason::NotJson))?;
+        self.at += literal.len();
+        Ok(&self.text[start..self.at])
     }
 
     /// A number, `true`, `false` or `null`.

@@ -1,11 +1,8 @@
 //! From a connection string to a pool.
 
-use std::str::FromStr;
-
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::config::SslMode;
 
-use super::{connector::Connector, lease::Lease, statements::Statements};
+use super::{address::Address, connector::Connector, lease::Lease, statements::Statements, tls::Tls};
 use crate::{
     config::PoolSettings,
     error::{ConfigError, Error, Task},
@@ -17,29 +14,33 @@ pub(crate) struct Connections {
     pool: Pool,
     limits: PoolSettings,
     statements: Statements,
+    /// How our own connections speak TLS; what the caller's do is not known.
+    tls: Option<Tls>,
     owned: bool,
 }
 
 impl Connections {
     /// A pool of our own. Nothing is opened yet. `key` names the setting that the string comes from.
     pub(crate) fn new(key: &'static str, connection_string: &str, limits: PoolSettings) -> Result<Self, Error> {
-        let mut config = tokio_postgres::Config::from_str(connection_string).map_err(|_| {
-            // The parser's own words would quote parts of the string, the password among them.
-            ConfigError::new(key, "is not a `postgres://` URL or a list of `key=value` pairs that the driver knows")
-        })?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(
-                ConfigError::new(key, "asks for TLS (`sslmode=require`), which this version does not have").into()
-            );
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("tracevault");
-        }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(limits.connect_timeout);
+        let wrong = |reason: String| ConfigError::new(key, reason);
+        let mut address = Address::read(connection_string).map_err(wrong)?;
+        // Where there is no TLS, its files are not looked at.
+        let tls = if address.is_local() { None } else { Tls::of(&address.security).map_err(wrong)? };
+        // A server that does not answer must leave some of the time to the next.
+        let tries = address.servers.len() * address.sessions.len();
+        let share = limits.connect_timeout / u32::try_from(tries).unwrap_or(u32::MAX);
+        for server in &mut address.servers {
+            if server.get_application_name().is_none() {
+                server.application_name("tracevault");
+            }
+            if server.get_connect_timeout().is_none() {
+                server.connect_timeout(share);
+            }
         }
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(config, Connector, recycling);
+        // The connector knows the servers: the pool's own configuration is not used.
+        let unused = tokio_postgres::Config::new();
+        let manager = Manager::from_connect(unused, Connector::new(address, tls.clone(), share), recycling);
         let pool = Pool::builder(manager)
             .max_size(limits.size)
             .runtime(Runtime::Tokio1)
@@ -48,12 +49,12 @@ impl Connections {
             .recycle_timeout(Some(limits.connect_timeout))
             .build()
             .map_err(|error| ConfigError::new("pool_size", error.to_string()))?;
-        Ok(Self { pool, limits, statements: Statements::new(limits.statement_mode), owned: true })
+        Ok(Self { pool, limits, statements: Statements::new(limits.statement_mode), tls, owned: true })
     }
 
     /// The caller's pool, left open when we close.
     pub(crate) fn borrowed(pool: Pool, limits: PoolSettings) -> Self {
-        Self { pool, limits, statements: Statements::new(limits.statement_mode), owned: false }
+        Self { pool, limits, statements: Statements::new(limits.statement_mode), tls: None, owned: false }
     }
 
     /// A connection for one call.
@@ -64,7 +65,7 @@ impl Connections {
             .await
             .map_err(|_| task.no_free_connection())?
             .map_err(|error| task.no_connection(error))?;
-        Ok(Lease::new(object, self.limits.statement_timeout, self.statements.clone()))
+        Ok(Lease::new(object, self.limits.statement_timeout, self.statements.clone(), self.tls.clone()))
     }
 
     /// Closes the pool if it is ours.

@@ -7,9 +7,9 @@ use std::{
 };
 
 use deadpool_postgres::Object;
-use tokio_postgres::{Error as PgError, Statement, types::Type};
+use tokio_postgres::{Error as PgError, NoTls, Statement, types::Type};
 
-use super::statements::Statements;
+use super::{statements::Statements, tls::Tls};
 use crate::error::{Error, Task};
 
 /// A connection on loan for one call. Dropped before the call ended, it does not go back to the pool.
@@ -18,6 +18,7 @@ pub(crate) struct Lease {
     object: Option<Object>,
     timeout: Duration,
     statements: Statements,
+    tls: Option<Tls>,
     spoilt: AtomicBool,
 }
 
@@ -27,8 +28,8 @@ pub(crate) struct TimedOut;
 type Answer<T> = Result<Result<T, PgError>, TimedOut>;
 
 impl Lease {
-    pub(super) fn new(object: Object, timeout: Duration, statements: Statements) -> Self {
-        Self { object: Some(object), timeout, statements, spoilt: AtomicBool::new(false) }
+    pub(super) fn new(object: Object, timeout: Duration, statements: Statements, tls: Option<Tls>) -> Self {
+        Self { object: Some(object), timeout, statements, tls, spoilt: AtomicBool::new(false) }
     }
 
     /// Whether statements may be prepared by name on this connection.
@@ -89,10 +90,14 @@ impl Drop for Lease {
             // Else the server goes on with it, on a connection that the pool no longer counts.
             let cancel = client.cancel_token();
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                let timeout = self.timeout;
-                runtime.spawn(async move {
-                    let _ = tokio::time::timeout(timeout, cancel.cancel_query(tokio_postgres::NoTls)).await;
-                });
+                let (timeout, tls) = (self.timeout, self.tls.take());
+                let cancelled = async move {
+                    match tls {
+                        Some(tls) => cancel.cancel_query(tls.connector()).await,
+                        None => cancel.cancel_query(NoTls).await,
+                    }
+                };
+                runtime.spawn(async move { drop(tokio::time::timeout(timeout, cancelled).await) });
             }
         }
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, ValidationError},
-    record::to_microseconds,
+    moment::to_microseconds,
     schema::GENERATED,
     table::TableName,
 };

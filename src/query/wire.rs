@@ -2,7 +2,7 @@
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess},
+    de::{Error, IntoDeserializer, MapAccess},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -45,7 +45,7 @@ fn keys<'de, A: MapAccess<'de>>(mut map: A, paging: bool) -> Result<Filters, A::
             return Err(A::Error::custom(format_args!("the filter `{key}` stands twice")));
         }
         match (key.as_str(), paging) {
-            ("order", true) => filters.order = value::<Option<_>, _>(&mut map, &key)?.unwrap_or_default(),
+            ("order", true) => filters.order = choice(&mut map, &key)?.unwrap_or_default(),
             ("limit", true) => filters.limit = value(&mut map, &key)?,
             ("offset", true) => filters.offset = value(&mut map, &key)?,
             ("order" | "limit" | "offset", false) => {
@@ -60,7 +60,17 @@ fn keys<'de, A: MapAccess<'de>>(mut map: A, paging: bool) -> Result<Filters, A::
 
 /// A filter's value may be personal: an error names the key only.
 fn value<'de, T: Deserialize<'de>, A: MapAccess<'de>>(map: &mut A, key: &str) -> Result<T, A::Error> {
-    map.next_value().map_err(|_| A::Error::custom(format_args!("the filter `{key}` has a value that it cannot have")))
+    map.next_value().map_err(|_| unfit(key))
+}
+
+/// One of several names. Asked for the enum itself, serde would also take an object whose only key is the name.
+fn choice<'de, T: Deserialize<'de>, A: MapAccess<'de>>(map: &mut A, key: &str) -> Result<Option<T>, A::Error> {
+    let name: Option<String> = value(map, key)?;
+    name.map(|name| T::deserialize(name.into_deserializer()).map_err(|_: A::Error| unfit(key))).transpose()
+}
+
+fn unfit<E: Error>(key: &str) -> E {
+    E::custom(format_args!("the filter `{key}` has a value that it cannot have"))
 }
 
 fn condition<'de, A: MapAccess<'de>>(conditions: &mut Conditions, key: &str, map: &mut A) -> Result<(), A::Error> {
@@ -78,7 +88,7 @@ fn condition<'de, A: MapAccess<'de>>(conditions: &mut Conditions, key: &str, map
         "severity" => &mut conditions.severity,
         "severities" => return value(map, key).map(|value| conditions.severities = value),
         "errorsOnly" => return value::<Option<_>, _>(map, key).map(|on| conditions.errors_only = on.unwrap_or(false)),
-        "mode" => return value(map, key).map(|value| conditions.mode = value),
+        "mode" => return choice(map, key).map(|mode| conditions.mode = mode),
         "from" => return instant(map, "from").map(|at| conditions.from = at),
         "to" => return instant(map, "to").map(|at| conditions.to = at),
         _ => return Err(A::Error::custom(format_args!("there is no filter `{key}`"))),

@@ -19,9 +19,9 @@ impl Backoff {
     pub(super) fn pause(&mut self) -> Duration {
         let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures += 1;
-        // The low half of a version 4 id is random but for two bits.
-        let random = Uuid::new_v4().as_u64_pair().1 as u32;
-        bound.mul_f64(f64::from(random) / f64::from(u32::MAX))
+        // The last bytes of a version 4 id are random.
+        let [.., one, two] = Uuid::new_v4().into_bytes();
+        bound.mul_f64(f64::from(u16::from_ne_bytes([one, two])) / f64::from(u16::MAX))
     }
 
     pub(super) fn failures(&self) -> u32 {

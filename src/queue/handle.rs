@@ -16,10 +16,10 @@ pub(crate) struct Queue(Arc<Shared>);
 
 impl Queue {
     /// Makes a queue and starts its writers on this runtime.
-    pub(crate) fn start(settings: &Settings, store: Arc<dyn Store>, runtime: &Handle, totals: Totals) -> Self {
+    pub(crate) fn start(settings: &Settings, store: &Arc<dyn Store>, runtime: &Handle, totals: Totals) -> Self {
         let shared = Arc::new(Shared::new(settings, runtime.clone(), totals));
         for writer in 0..settings.writers {
-            runtime.spawn(worker::run(Shift::new(Arc::clone(&shared), Arc::clone(&store), writer)));
+            runtime.spawn(worker::run(Shift::new(Arc::clone(&shared), Arc::clone(store), writer)));
         }
         Self(shared)
     }

@@ -379,7 +379,8 @@ mod tests {
     #[tokio::test]
     async fn a_record_that_meets_the_close_on_its_way_is_not_accepted() {
         let settings = Config::default().resolve().unwrap().root;
-        let queue = Queue::start(&settings, Arc::new(Nowhere), &Handle::current(), Totals::default());
+        let queue =
+            Queue::start(&settings, &(Arc::new(Nowhere) as Arc<dyn Store>), &Handle::current(), Totals::default());
         queue.state().closed = Some(Progress::default());
         let record = Record::of(&Event::new("late"), None, &settings).unwrap();
         assert!(matches!(queue.try_offer(record.clone(), None), Err(Refusal::Closed(_))));

@@ -35,8 +35,12 @@ pub(super) struct Shift {
     /// The last part was given to the store, whose answer is not there.
     flying: bool,
     pub(super) suspects: Vec<Suspect>,
+    /// It was said that there are suspects.
+    doubts: bool,
     /// A record that was stored, and so could be again, if the table takes any.
     witness: Option<Record>,
+    /// Stored, to be freed while the next batch is on its way.
+    done: Vec<Record>,
     /// Why nothing was stored since something was.
     trouble: Option<Error>,
     backoff: Backoff,
@@ -69,7 +73,9 @@ impl Shift {
             parts: Vec::new(),
             flying: false,
             suspects: Vec::new(),
+            doubts: false,
             witness: None,
+            done: Vec::new(),
             trouble: None,
             backoff: Backoff::default(),
         }
@@ -98,8 +104,8 @@ impl Shift {
             match verdict(&error) {
                 Verdict::Final => self.fail_part(&error),
                 // It asks for a right that others do without.
-                Verdict::Hold if may_pass => self.suspect(error),
-                Verdict::Refused => self.suspect(error),
+                Verdict::Hold if may_pass => self.suspect(&error),
+                Verdict::Refused => self.suspect(&error),
                 Verdict::Again => self.again(error, false, Until::Over).await,
                 Verdict::Hold => {
                     self.tell_waiters(&error);
@@ -107,6 +113,9 @@ impl Shift {
                     self.again(error, closing, Until::Waiter).await;
                 }
             }
+        }
+        if self.shared.state().waiting.is_empty() {
+            self.done = Vec::new();
         }
         self.note(0);
     }
@@ -144,7 +153,9 @@ impl Shift {
             suspects: &mut self.suspects,
             trouble: self.trouble.as_ref(),
         };
-        let answer = deadlines.beside(write).await;
+        let done = std::mem::take(&mut self.done);
+        let work = async { tokio::join!(write, async { drop(done) }).0 };
+        let answer = deadlines.beside(work).await;
         self.flying = false;
         if answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown) {
             for promise in self.parts.last_mut().into_iter().flat_map(|part| &mut part.promises) {
@@ -170,12 +181,12 @@ impl Shift {
                 let _ = waiter.send(Ok(there));
             }
         }
-        for suspect in &mut self.suspects {
-            suspect.item.promise.vouched = true;
-        }
+        self.vouch();
+        self.doubts &= !self.suspects.is_empty();
         if let Some(record) = part.records.pop().filter(|record| record.weight() <= LARGEST_WITNESS) {
             self.witness = Some(record);
         }
+        self.done = part.records;
         if self.trouble.take().is_some() {
             let tries = self.backoff.failures();
             tracing::info!(table = %self.shared.settings.table, tries, "audit events are stored again");
@@ -184,31 +195,33 @@ impl Shift {
     }
 
     /// The last part is one record, which was refused.
-    fn suspect(&mut self, error: Error) {
+    fn suspect(&mut self, error: &Error) {
         let lasting = !error.is_retryable();
         for item in self.parts.pop().unwrap_or_default() {
             let waited_for = item.promise.deadline.is_some();
             let over = item.promise.told || (!waited_for && self.is_over(&item.promise));
             if over || !self.shared.settings.retries || (lasting && (waited_for || item.promise.vouched)) {
-                self.shared.fail([item], &error);
+                self.shared.fail([item], error);
                 continue;
             }
-            tracing::warn!(
-                %error, id = %item.record.id(),
-                "an audit event was refused; it is kept until another is stored, which tells whose fault it is"
-            );
+            if !std::mem::replace(&mut self.doubts, true) {
+                tracing::warn!(
+                    %error, id = %item.record.id(),
+                    "an audit event was refused; it is kept until another is stored, which tells whose fault it is"
+                );
+            }
             let promise = Promise { vouched: false, ..item.promise };
             self.suspects.push(Suspect { item: Item { promise, ..item }, error: error.clone() });
         }
     }
 
-    /// Waits, to try the last part again: without what was told, or was tried for long enough; or `give_up`.
-    async fn again(&mut self, error: Error, give_up: bool, until: Until) {
-        let give_up = give_up || !self.shared.settings.retries;
+    /// Waits, to try the last part again: without what was told, or was tried for long enough; without all, where it is `in_vain`.
+    async fn again(&mut self, error: Error, in_vain: bool, until: Until) {
+        let in_vain = in_vain || !self.shared.settings.retries;
         let (now, retry_for) = (Instant::now(), self.shared.settings.retry_for);
         let Some(part) = self.parts.last_mut() else { return };
         let over = |promise: &Promise| promise.deadline.is_none() && is_over(promise, retry_for, now);
-        let given_up = part.extract(|promise| give_up || promise.told || over(promise));
+        let given_up = part.extract(|promise| in_vain || promise.told || over(promise));
         let left = part.len() as u64;
         self.shared.fail(given_up, &error);
         self.troubled(error);
@@ -281,9 +294,7 @@ impl Shift {
             let (store, shared) = (Arc::clone(&self.store), Arc::clone(&self.shared));
             let trial = store.trial(&shared.settings.table, &witness);
             if self.deadlines().beside(trial).await.is_ok() {
-                for suspect in &mut self.suspects {
-                    suspect.item.promise.vouched = true;
-                }
+                self.vouch();
                 return;
             }
         }
@@ -291,6 +302,13 @@ impl Shift {
         if !self.suspects.is_empty() {
             let Suspect { item, .. } = self.suspects.remove(0);
             self.parts.push(Part::of(item));
+        }
+    }
+
+    /// The table takes others.
+    fn vouch(&mut self) {
+        for suspect in &mut self.suspects {
+            suspect.item.promise.vouched = true;
         }
     }
 

@@ -94,9 +94,9 @@ impl State {
         }
         for item in std::mem::take(&mut self.waiting) {
             if item.promise.deadline.is_some() && which(&item) {
-                taken.push(item)
+                taken.push(item);
             } else {
-                self.waiting.push_back(item)
+                self.waiting.push_back(item);
             }
         }
         self.waiters -= taken.len();

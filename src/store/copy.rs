@@ -12,6 +12,8 @@ use crate::record::Record;
 /// The signature, no flags, no header extension.
 const HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: i16 = -1;
+/// How much is sent at once: the server works on a piece while the next is put together.
+const PIECE: usize = 64 << 10;
 
 /// Waits until PostgreSQL asks for the rows.
 pub(super) async fn begin(client: &Client, statement: &Statement) -> Result<CopyInSink<Bytes>, Error> {
@@ -20,15 +22,18 @@ pub(super) async fn begin(client: &Client, statement: &Statement) -> Result<Copy
 
 /// Sends the batch. Dropped before it is ready, nothing is stored, unless the end was sent already.
 pub(super) async fn copy(sink: CopyInSink<Bytes>, batch: &[Record]) -> Result<(), Error> {
-    let size = batch.iter().map(|record| record.tuple().len()).sum::<usize>();
-    let mut bytes = BytesMut::with_capacity(HEADER.len() + size + size_of_val(&TRAILER));
-    bytes.put_slice(&HEADER);
-    for record in batch {
-        bytes.put_slice(record.tuple());
-    }
-    bytes.put_i16(TRAILER);
     let mut sink = pin!(sink);
-    sink.send(bytes.freeze()).await?;
+    let mut piece = BytesMut::with_capacity(PIECE);
+    piece.put_slice(&HEADER);
+    for record in batch {
+        let tuple = record.tuple();
+        if piece.len() + tuple.len() > PIECE {
+            sink.feed(std::mem::replace(&mut piece, BytesMut::with_capacity(PIECE)).freeze()).await?;
+        }
+        piece.put_slice(tuple);
+    }
+    piece.put_i16(TRAILER);
+    sink.feed(piece.freeze()).await?;
     sink.finish().await?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// From this size on a batch goes by COPY, which takes two round trips and less work per row (see BENCHMARKS.md).
-const COPY_FROM: usize = 64;
+const COPY_FROM: usize = 32;
 
 /// A store on a pool.
 pub(crate) struct PgStore {

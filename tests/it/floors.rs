@@ -21,6 +21,8 @@ const FLOORS: [&[&str]; 4] = [
         "record",
         "config",
         "clock",
+        "ids",
+        "moment",
         "schema",
         "correlation",
         "error",
@@ -43,7 +45,7 @@ const WIRING: &str = "root";
 
 const POSTGRES: [&str; 2] = ["tokio_postgres", "deadpool_postgres"];
 const MAY_NAME_POSTGRES: [&str; 9] = ["store", "pool", "query", "error", "root", "scope", "lib", "emit", "probe"];
-const MAY_HAVE_FEATURES: [&str; 5] = ["lib", "error", "root", "metrics", "store/tls"];
+const MAY_HAVE_FEATURES: [&str; 5] = ["lib", "error", "root", "metrics", "pool/tls/mod"];
 
 /// A source file, its path below `src` without the ending.
 struct File {
@@ -271,10 +273,12 @@ mod tests {
         assert_eq!(words("scope", "#[cfg_attr(feature = \"x\", derive(Debug))] struct A;"), 1);
         assert_eq!(words("scope", "#[cfg(all(unix, feature = \"x\"))]\nmod a;"), 1);
         assert_eq!(words("scope", "const A: bool = cfg!(feature = \"x\");"), 1);
-        for path in ["lib", "error/mod", "error/driver", "root", "store/tls", "http/mod", "testing"] {
+        for path in ["lib", "error/mod", "error/driver", "root", "pool/tls/mod", "http/mod", "testing"] {
             assert_eq!(words(path, "#[cfg(feature = \"x\")] mod a;"), 0, "{path}");
         }
-        assert_eq!(words("store/postgres", "#[cfg(feature = \"x\")] mod a;"), 1);
+        for path in ["store/postgres", "pool/tls/speaker", "pool/connector"] {
+            assert_eq!(words(path, "#[cfg(feature = \"x\")] mod a;"), 1, "{path}");
+        }
         assert_eq!(words("scope", "fn f() { println!(); eprintln!(); dbg!(1); }"), 3);
         assert_eq!(words("scope", "fn f() { a.unwrap(); Option::unwrap(a); a.unwrap_or_default(); }"), 2);
         assert_eq!(words("scope", "fn f() { a.expect(\"b\"); }"), 1);

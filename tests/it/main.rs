@@ -16,12 +16,14 @@ mod classify;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
+mod connection;
 mod diff;
 mod endurance;
 mod errors;
 mod events;
 mod fidelity;
 mod floors;
+mod fuzzed;
 mod kit;
 mod lifecycle;
 mod limits;
@@ -35,6 +37,8 @@ mod recorder;
 mod scopes;
 mod sql;
 mod store;
+#[cfg(feature = "tls")]
+mod tls;
 mod trial;
 mod values;
 mod webhooks;

@@ -328,18 +328,41 @@ async fn integers_at_the_edge_of_64_bits_are_kept() {
 /// A `Serialize` that goes on after a part of it failed would leave a hole in the text.
 #[tokio::test]
 async fn an_error_that_is_swallowed_is_found_in_the_end() {
-    struct Swallows;
-    impl Serialize for Swallows {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            use serde::ser::SerializeMap as _;
-            let mut map = serializer.serialize_map(None)?;
-            let _ = map.serialize_entry("a", &f64::NAN);
-            map.serialize_entry("b", &1)?;
-            map.end()
+    struct Fails;
+    impl Serialize for Fails {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(S::Error::custom(CANARY))
         }
     }
-    let trial = Trial::new("swallows").await;
-    let error = trial.audit.emit(Event::new("e").data(Swallows)).await.unwrap_err();
-    assert!(matches!(error, tracevault::Error::Validation(_)), "{error}");
+    enum Swallows {
+        Value,
+        Name(&'static str),
+    }
+    impl Serialize for Swallows {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::{SerializeMap as _, SerializeStruct as _};
+            match self {
+                Self::Value => {
+                    let mut map = serializer.serialize_map(None)?;
+                    let _ = map.serialize_entry("a", &Fails);
+                    map.serialize_entry("b", &1)?;
+                    map.end()
+                }
+                Self::Name(name) => {
+                    let mut fields = serializer.serialize_struct("Swallows", 2)?;
+                    let _ = fields.serialize_field(name, &1);
+                    fields.serialize_field("b", &1)?;
+                    fields.end()
+                }
+            }
+        }
+    }
+    let trial = Trial::with("swallows", |config| config.mask_fields(["hidden"]).max_payload_bytes(17)).await;
+    for swallows in
+        [Swallows::Value, Swallows::Name("a\0"), Swallows::Name("has no room in here"), Swallows::Name("hidden")]
+    {
+        let error = trial.audit.emit(Event::new("e").data(swallows)).await.unwrap_err();
+        assert!(matches!(error, tracevault::Error::Validation(_)), "{error}");
+    }
     trial.end().await;
 }

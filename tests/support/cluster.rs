@@ -1,8 +1,9 @@
 //! A private PostgreSQL server that can be crashed, frozen and started again.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -54,13 +55,30 @@ pub struct Cluster {
 impl Cluster {
     /// Makes the folder, runs `initdb` and waits until the server takes connections.
     pub fn start(options: Options) -> Result<Self, String> {
+        Self::made(options, Self::initialise)
+    }
+
+    /// A standby that follows this server: it only reads.
+    pub fn standby(&self) -> Result<Self, String> {
+        let copy = |standby: &Self| {
+            let mut command = standby.program("pg_basebackup");
+            command.args(["-X", "stream", "-c", "fast", "-R", "-U", "postgres", "-p"]).arg(self.port.to_string());
+            command.arg("-h").arg(&self.folder).arg("-D").arg(standby.data());
+            run(&mut command, PATIENCE).map(drop).map_err(|why| standby.not_run("pg_basebackup", &why))
+        };
+        Self::made(self.options.clone(), copy)
+    }
+
+    /// `fill` puts the data there.
+    fn made(options: Options, fill: impl FnOnce(&Self) -> Result<(), String>) -> Result<Self, String> {
         let account = Account::unprivileged()?;
         let folder = folder::private(&account)?;
         let watchdog = Watchdog::start(CLEAN_UP, &[folder.as_os_str()]).inspect_err(|_| {
             let _ = fs::remove_dir(&folder);
         })?;
         let mut cluster = Self { server: None, watchdog, account, options, folder, port: 5432 };
-        cluster.initialise()?;
+        fill(&cluster)?;
+        cluster.configure()?;
         if !cluster.options.tcp {
             cluster.start_again()?;
             return Ok(cluster);
@@ -199,11 +217,20 @@ impl Cluster {
         let mut command = self.program("initdb");
         command.arg("-D").arg(self.data());
         command.args(["-N", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]);
-        run(&mut command, PATIENCE).map_err(|why| self.not_run("initdb", &why))?;
+        run(&mut command, PATIENCE).map(drop).map_err(|why| self.not_run("initdb", &why))
+    }
 
+    fn configure(&self) -> Result<(), String> {
         let path = self.data().join("postgresql.conf");
         let mut file = OpenOptions::new().append(true).open(&path).map_err(|error| at(&path, &error))?;
-        file.write_all(self.options.settings_file(&self.folder).as_bytes()).map_err(|error| at(&path, &error))
+        file.write_all(self.options.settings_file(&self.folder).as_bytes()).map_err(|error| at(&path, &error))?;
+        self.options.files.iter().try_for_each(|(name, content)| {
+            let path = self.data().join(name);
+            fs::write(&path, content).map_err(|error| at(&path, &error))?;
+            // What the server demands of a key.
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(|error| at(&path, &error))?;
+            self.account.own(&path)
+        })
     }
 
     /// One of the server's programs, as its user, untouched by the caller's locale and `PG*` variables.

@@ -14,13 +14,15 @@ pub struct Options {
     pub tcp: bool,
     /// Further lines of `postgresql.conf`, as name and unquoted value; they win over ours.
     pub settings: Vec<(String, String)>,
+    /// Further files of the data folder, by name and content, that the server alone may read; they replace its own.
+    pub files: Vec<(String, String)>,
 }
 
 impl Options {
-    /// `fsync` off, socket only, no further settings.
+    /// `fsync` off, socket only, no further settings or files.
     #[must_use]
     pub fn new(bin: impl Into<PathBuf>) -> Self {
-        Self { bin: bin.into(), fsync: false, tcp: false, settings: Vec::new() }
+        Self { bin: bin.into(), fsync: false, tcp: false, settings: Vec::new(), files: Vec::new() }
     }
 
     /// The lines to add to `postgresql.conf` of a server whose socket is in `folder`.
