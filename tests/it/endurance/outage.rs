@@ -34,13 +34,8 @@ async fn child(how: &'static str) {
 }
 
 #[tokio::test]
-async fn emitters_wait_for_a_server_that_is_away_in_bounded_memory() {
-    child("wait").await;
-}
-
-#[tokio::test]
-async fn emitters_are_refused_while_a_server_is_away_in_bounded_memory() {
-    child("reject").await;
+async fn a_server_that_is_away_lets_emitters_wait_or_refuses_them_in_bounded_memory() {
+    tokio::join!(child("wait"), child("reject"));
 }
 
 /// A figure of `/proc/self/status`, in bytes.
@@ -79,7 +74,7 @@ async fn emitter(audit: Tracevault, count: Arc<Count>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "run by the tests above, in a process of its own"]
+#[ignore = "run by the test above, in a process of its own"]
 async fn in_a_process_of_its_own() {
     let Ok(how) = env::var(HOW) else { return };
     let waits = how == "wait";
