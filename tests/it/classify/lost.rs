@@ -31,7 +31,7 @@ async fn a_connection_cut_in_the_middle_of_a_statement() {
     while !hasty.is_finished() || patient.stats().retried < 2 {
         cut += watcher.query_one(TERMINATE, &[]).await.unwrap().get::<_, i64>(0);
     }
-    assert!(cut > 2);
+    assert!(cut >= 2);
     let error = hasty.await.unwrap().unwrap_err();
     assert_eq!((error.sqlstate(), error.class()), (Some("57P01"), Some(ErrorClass::Transient)), "{error}");
     assert_eq!((error.outcome(), error.is_retryable()), (Outcome::Unknown, true), "the answer was lost");
@@ -60,7 +60,8 @@ async fn a_server_that_is_shutting_down() {
     let error = audit.emit("e").await.unwrap_err();
     assert!(begun.elapsed() >= SHORT, "tried until its deadline");
     assert_eq!((error.sqlstate(), error.class()), (Some("57P03"), Some(ErrorClass::Transient)), "{error}");
-    assert_eq!((error.outcome(), error.is_retryable()), (Outcome::Rejected, true));
+    // Its outcome may be unknown: the deadline may come in the middle of one attempt more.
+    assert!(error.is_retryable() && !error.is_record_refused());
     audit.try_emit("kept").unwrap();
     until(&audit, "held", |stats| stats.held == 1).await;
     app.server.cluster.stop().unwrap();
