@@ -2,6 +2,7 @@
 
 use std::{
     ops::Deref,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -21,6 +22,7 @@ pub(crate) struct Lease {
     /// Whether the pool is ours.
     owned: bool,
     since: Instant,
+    spoilt: AtomicBool,
 }
 
 /// The call did not end in time.
@@ -36,7 +38,15 @@ impl Lease {
         tls: Option<Tls>,
         owned: bool,
     ) -> Self {
-        Self { object: Some(object), timeout, statements, tls, owned, since: Instant::now() }
+        Self {
+            object: Some(object),
+            timeout,
+            statements,
+            tls,
+            owned,
+            since: Instant::now(),
+            spoilt: AtomicBool::new(false),
+        }
     }
 
     /// Whether statements may be prepared by name on this connection.
@@ -49,6 +59,11 @@ impl Lease {
         self.object().prepare_typed_cached(sql, types).await
     }
 
+    /// Nobody else is to have this connection.
+    pub(crate) fn spoil(&self) {
+        self.spoilt.store(true, Ordering::Relaxed);
+    }
+
     #[expect(clippy::expect_used, reason = "the object is there for as long as the lease is")]
     fn object(&self) -> &Object {
         self.object.as_ref().expect("a lease holds its connection until it ends")
@@ -59,13 +74,16 @@ impl Lease {
         tokio::time::timeout(self.timeout, call).await.map_err(|_| TimedOut)
     }
 
-    /// Ends the loan: back to the pool, unless the call did not end.
+    /// Ends the loan: back to the pool, unless the call did not end, or the connection was spoilt.
     pub(crate) fn settle<T>(mut self, task: Task<'_>, answer: Answer<T>) -> Result<T, Error> {
         let Ok(answer) = answer else {
             self.forget_the_idle();
             return Err(task.timed_out());
         };
-        drop(self.object.take());
+        let object = self.object.take();
+        if self.spoilt.load(Ordering::Relaxed) {
+            drop(object.map(Object::take));
+        }
         answer.map_err(|error| {
             self.statements.learn(&error);
             task.failed(error)

@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{BoxFuture, Insert, Store, copy::copy, sql::Texts};
+use super::{BoxFuture, Insert, Store, copy, sql::Texts};
 use crate::{
     error::{Error, Outcome, Task},
     pool::{Connections, Lease},
@@ -94,7 +94,9 @@ async fn try_copy(lease: &Lease, texts: &Texts, batch: &[Record]) -> Result<bool
         return Ok(false);
     }
     let statement = lease.prepared(&texts.copy, &[]).await?;
-    copy(lease, &statement, batch).await?;
+    // Refused here, the driver ends it all the same, so that one answer too many comes for whoever is next.
+    let sink = copy::begin(lease, &statement).await.inspect_err(|_| lease.spoil())?;
+    copy::copy(sink, batch).await?;
     Ok(true)
 }
 

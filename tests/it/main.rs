@@ -12,11 +12,13 @@
 mod support;
 
 mod arbitrary;
+mod classify;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
 mod connection;
 mod diff;
+mod endurance;
 mod errors;
 mod events;
 mod faults;
