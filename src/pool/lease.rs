@@ -1,6 +1,10 @@
 //! One call on a connection.
 
-use std::{ops::Deref, time::Duration};
+use std::{
+    ops::Deref,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use deadpool_postgres::Object;
 use tokio_postgres::{Error as PgError, NoTls, Statement, types::Type};
@@ -15,6 +19,10 @@ pub(crate) struct Lease {
     timeout: Duration,
     statements: Statements,
     tls: Option<Tls>,
+    /// Whether the pool is ours.
+    owned: bool,
+    since: Instant,
+    spoilt: AtomicBool,
 }
 
 /// The call did not end in time.
@@ -23,8 +31,22 @@ pub(crate) struct TimedOut;
 type Answer<T> = Result<Result<T, PgError>, TimedOut>;
 
 impl Lease {
-    pub(super) fn new(object: Object, timeout: Duration, statements: Statements, tls: Option<Tls>) -> Self {
-        Self { object: Some(object), timeout, statements, tls }
+    pub(super) fn new(
+        object: Object,
+        timeout: Duration,
+        statements: Statements,
+        tls: Option<Tls>,
+        owned: bool,
+    ) -> Self {
+        Self {
+            object: Some(object),
+            timeout,
+            statements,
+            tls,
+            owned,
+            since: Instant::now(),
+            spoilt: AtomicBool::new(false),
+        }
     }
 
     /// Whether statements may be prepared by name on this connection.
@@ -37,6 +59,11 @@ impl Lease {
         self.object().prepare_typed_cached(sql, types).await
     }
 
+    /// Nobody else is to have this connection.
+    pub(crate) fn spoil(&self) {
+        self.spoilt.store(true, Ordering::Relaxed);
+    }
+
     #[expect(clippy::expect_used, reason = "the object is there for as long as the lease is")]
     fn object(&self) -> &Object {
         self.object.as_ref().expect("a lease holds its connection until it ends")
@@ -47,17 +74,27 @@ impl Lease {
         tokio::time::timeout(self.timeout, call).await.map_err(|_| TimedOut)
     }
 
-    /// Ends the loan: back to the pool, unless the call did not end.
+    /// Ends the loan: back to the pool, unless the call did not end, or the connection was spoilt.
     pub(crate) fn settle<T>(mut self, task: Task<'_>, answer: Answer<T>) -> Result<T, Error> {
-        match answer {
-            Ok(answer) => {
-                drop(self.object.take());
-                answer.map_err(|error| {
-                    self.statements.learn(&error);
-                    task.failed(error)
-                })
-            }
-            Err(TimedOut) => Err(task.timed_out()),
+        let Ok(answer) = answer else {
+            self.forget_the_idle();
+            return Err(task.timed_out());
+        };
+        let object = self.object.take();
+        if self.spoilt.load(Ordering::Relaxed) {
+            drop(object.map(Object::take));
+        }
+        answer.map_err(|error| {
+            self.statements.learn(&error);
+            task.failed(error)
+        })
+    }
+
+    /// Closes the pool's idle connections that were not used since this call began: where a router forgot them, each
+    /// would take as long again to be found out. Not a caller's, whose others may be busy with other tables.
+    fn forget_the_idle(&self) {
+        if let Some(pool) = self.object.as_ref().filter(|_| self.owned).and_then(Object::pool) {
+            pool.retain(|_, metrics| metrics.recycled.unwrap_or(metrics.created) > self.since);
         }
     }
 }

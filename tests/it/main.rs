@@ -12,13 +12,16 @@
 mod support;
 
 mod arbitrary;
+mod classify;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
 mod connection;
 mod diff;
+mod endurance;
 mod errors;
 mod events;
+mod faults;
 mod fidelity;
 mod floors;
 mod fuzzed;
