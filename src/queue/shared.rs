@@ -293,7 +293,6 @@ impl Shared {
         }
         if failures != Failures::default() {
             self.progress.send_modify(|progress| progress.failures += failures);
-            self.measure();
         }
     }
 

@@ -30,7 +30,7 @@ async fn a_thousand_idle_scopes_take_one_connection_and_little_memory() {
         run.env("TRACEVAULT_TEST_DATABASE_URL", url()).env(TABLE, &table.name).env(EVENTS, events);
         let output = tokio::task::spawn_blocking(move || run.output().unwrap()).await.unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("bytes each"), "{events} events: {said}");
+        assert!(output.status.success(), "{events} events: {said}");
     }
     assert_eq!(table.count().await, 1 + 1 + 1_001 + 1);
     table.drop().await;
@@ -64,7 +64,6 @@ async fn a_thousand_scopes() {
         }
     }
     let cost = resident() - before;
-    println!("{} bytes each", cost / SCOPES);
     assert_eq!(connections().await, 1);
     assert!(cost < MOST, "{cost} bytes for {SCOPES} scopes");
     scopes[SCOPES - 1].emit("last").await.unwrap();
