@@ -45,6 +45,7 @@
 //! # Features
 //! - `tls`, on by default: TLS to PostgreSQL as `sslmode` asks, by rustls.
 //! - `cli`: the `tracevault` binary (`init-sql`, `emit`, `query`).
+//! - `metrics`: what [`Stats`] says, through the [`metrics`](https://docs.rs/metrics) facade; see [`docs::operations`].
 //! - `testing`: [`testing`](https://docs.rs/tracevault/latest/tracevault/testing/), an in-memory recorder for the tests of your own code.
 
 mod clock;
@@ -60,6 +61,7 @@ mod event;
 mod ids;
 mod lifecycle;
 mod mask;
+mod metrics;
 mod moment;
 mod object;
 mod payload;

@@ -3,7 +3,7 @@
 use std::{
     ops::Deref,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use deadpool_postgres::Object;
@@ -19,7 +19,10 @@ pub(crate) struct Lease {
     timeout: Duration,
     statements: Statements,
     tls: Option<Tls>,
-    spoiled: AtomicBool,
+    /// Whether the pool is ours.
+    owned: bool,
+    since: Instant,
+    spoilt: AtomicBool,
 }
 
 /// The call did not end in time.
@@ -28,8 +31,22 @@ pub(crate) struct TimedOut;
 type Answer<T> = Result<Result<T, PgError>, TimedOut>;
 
 impl Lease {
-    pub(super) fn new(object: Object, timeout: Duration, statements: Statements, tls: Option<Tls>) -> Self {
-        Self { object: Some(object), timeout, statements, tls, spoiled: AtomicBool::new(false) }
+    pub(super) fn new(
+        object: Object,
+        timeout: Duration,
+        statements: Statements,
+        tls: Option<Tls>,
+        owned: bool,
+    ) -> Self {
+        Self {
+            object: Some(object),
+            timeout,
+            statements,
+            tls,
+            owned,
+            since: Instant::now(),
+            spoilt: AtomicBool::new(false),
+        }
     }
 
     /// Whether statements may be prepared by name on this connection.
@@ -42,9 +59,9 @@ impl Lease {
         self.object().prepare_typed_cached(sql, types).await
     }
 
-    /// Nobody is to have this connection again.
+    /// Nobody else is to have this connection.
     pub(crate) fn spoil(&self) {
-        self.spoiled.store(true, Ordering::Relaxed);
+        self.spoilt.store(true, Ordering::Relaxed);
     }
 
     #[expect(clippy::expect_used, reason = "the object is there for as long as the lease is")]
@@ -57,23 +74,29 @@ impl Lease {
         tokio::time::timeout(self.timeout, call).await.map_err(|_| TimedOut)
     }
 
-    /// Ends the loan: back to the pool, unless the call did not end.
+    /// Ends the loan: back to the pool, unless the call did not end, or the connection was spoilt.
     pub(crate) fn settle<T>(mut self, task: Task<'_>, answer: Answer<T>) -> Result<T, Error> {
-        match answer {
-            Ok(answer) => {
-                // Somebody else's failed transaction, and it would stay so.
-                let aborted = |error: &PgError| error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION);
-                let spoiled = *self.spoiled.get_mut() || answer.as_ref().is_err_and(aborted);
-                let object = self.object.take();
-                if spoiled {
-                    drop(object.map(Object::take));
-                }
-                answer.map_err(|error| {
-                    self.statements.learn(&error);
-                    task.failed(error)
-                })
-            }
-            Err(TimedOut) => Err(task.timed_out()),
+        let Ok(answer) = answer else {
+            self.forget_the_idle();
+            return Err(task.timed_out());
+        };
+        // Somebody else's failed transaction, and it would stay so.
+        let aborted = |error: &PgError| error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION);
+        let object = self.object.take();
+        if self.spoilt.load(Ordering::Relaxed) || answer.as_ref().is_err_and(aborted) {
+            drop(object.map(Object::take));
+        }
+        answer.map_err(|error| {
+            self.statements.learn(&error);
+            task.failed(error)
+        })
+    }
+
+    /// Closes the pool's idle connections that were not used since this call began: where a router forgot them, each
+    /// would take as long again to be found out. Not a caller's, whose others may be busy with other tables.
+    fn forget_the_idle(&self) {
+        if let Some(pool) = self.object.as_ref().filter(|_| self.owned).and_then(Object::pool) {
+            pool.retain(|_, metrics| metrics.recycled.unwrap_or(metrics.created) > self.since);
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     config::{Settings, WhenFull},
     error::{ClosedError, Error, QueueFullError},
     lifecycle::within,
+    metrics::Meters,
     record::Record,
 };
 
@@ -35,6 +36,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub(super) settings: Settings,
     state: Mutex<State>,
+    pub(super) meters: Meters,
     /// Where the numbers go in the end.
     totals: Totals,
     runtime: Handle,
@@ -69,6 +71,7 @@ impl Shared {
         Self {
             slots: Semaphore::new(settings.queue_capacity),
             bytes: Semaphore::new(settings.queue_bytes),
+            meters: Meters::new(&settings.table),
             settings: settings.clone(),
             state: Mutex::new(State::new(settings.writers)),
             totals,
@@ -325,6 +328,13 @@ impl Shared {
         let mut state = self.state();
         state.hands[writer] = hand;
         self.note_low(&state);
+        drop(state);
+        self.measure();
+    }
+
+    /// Tells the meters what has changed.
+    pub(super) fn measure(&self) {
+        self.meters.update(|| self.stats().into());
     }
 
     pub(super) fn note_low(&self, state: &State) {
@@ -357,6 +367,7 @@ impl Shared {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::state::MOST_ROOM_KEPT;
     use super::*;
     use crate::{
         config::Config,
@@ -380,6 +391,36 @@ mod tests {
         fn answers(&self) -> BoxFuture<'_, bool> {
             Box::pin(std::future::ready(false))
         }
+    }
+
+    struct Everywhere;
+
+    impl Store for Everywhere {
+        fn write<'s>(&'s self, _: &'s TableName, _: &'s [Record], _: bool) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
+            Box::pin(std::future::ready(Ok(Vec::new())))
+        }
+
+        fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+
+        fn answers(&self) -> BoxFuture<'_, bool> {
+            Box::pin(std::future::ready(true))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_burst_took_is_given_back() {
+        let settings = Config::default().resolve().unwrap().root;
+        let store: Arc<dyn Store> = Arc::new(Everywhere);
+        let queue = Queue::start(&settings, &store, &Handle::current(), Totals::default());
+        let record = Record::of(&Event::new("burst"), None, &settings).unwrap();
+        for _ in 0..settings.queue_capacity {
+            assert!(queue.try_offer(record.clone(), None).is_ok());
+        }
+        assert!(queue.state().waiting.capacity() >= settings.queue_capacity);
+        assert_eq!(queue.flush().await.stored, settings.queue_capacity as u64);
+        assert!(queue.state().waiting.capacity() <= MOST_ROOM_KEPT);
     }
 
     /// A close may come between the permits and the push: then nothing is accepted, and the permits go back.

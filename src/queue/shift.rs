@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
 
 use super::{
     backoff::Backoff,
@@ -16,6 +16,7 @@ use crate::{
     config::RetryFor,
     error::{ClosedError, Error, Outcome},
     event::Event,
+    metrics::Attempt,
     record::Record,
     store::{Store, Verdict, verdict},
 };
@@ -115,7 +116,8 @@ impl Shift {
                 }
             }
         }
-        if self.shared.state().waiting.is_empty() {
+        let emptied = self.shared.state().emptied();
+        if emptied.is_some() {
             self.done = Vec::new();
         }
         self.note(0);
@@ -156,8 +158,9 @@ impl Shift {
         let Part { records, promises } = part;
         let again = promises.iter().any(|promise| promise.unknown);
         let table = &self.shared.settings.table;
-        let span = tracing::debug_span!("store", %table, records = records.len(), again);
-        let write = self.store.write(table, records, again).instrument(span);
+        let (count, tries) = (records.len(), self.backoff.failures() + 1);
+        let span = tracing::debug_span!("store", %table, records = count, again, tries, outcome = Empty);
+        let write = self.store.write(table, records, again).instrument(span.clone());
         let mut deadlines = Deadlines {
             shared: &self.shared,
             flying: Some((records, promises)),
@@ -167,7 +170,10 @@ impl Shift {
         };
         let done = std::mem::take(&mut self.done);
         let work = async { tokio::join!(write, async { drop(done) }).0 };
+        let attempt = Attempt::begin();
         let answer = deadlines.beside(work).await;
+        self.shared.meters.attempted(attempt, count, answer.is_ok());
+        span.record("outcome", if answer.is_ok() { "stored" } else { "failed" });
         self.flying = false;
         if answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown) {
             for promise in self.parts.last_mut().into_iter().flat_map(|part| &mut part.promises) {
@@ -434,5 +440,7 @@ impl Drop for Shift {
             progress.low = low;
             progress.ended = ended;
         });
+        drop(state);
+        self.shared.measure();
     }
 }

@@ -7,6 +7,9 @@ use tokio::time::Instant;
 use super::{item::Item, stats::Failures};
 use crate::error::ErrorClass;
 
+/// In records: the room that a scope keeps while nothing waits.
+pub(super) const MOST_ROOM_KEPT: usize = 256;
+
 pub(super) struct State {
     pub(super) waiting: VecDeque<Item>,
     /// How many of these are sync emits'.
@@ -83,6 +86,15 @@ impl State {
         let item = self.waiting.pop_front()?;
         self.waiters -= usize::from(item.promise.deadline.is_some());
         Some(item)
+    }
+
+    /// Where nothing waits: what a burst made the queue take, to be freed outside of the lock.
+    pub(super) fn emptied(&mut self) -> Option<VecDeque<Item>> {
+        if !self.waiting.is_empty() {
+            return None;
+        }
+        let burst = self.waiting.capacity() > MOST_ROOM_KEPT;
+        Some(if burst { std::mem::take(&mut self.waiting) } else { VecDeque::new() })
     }
 
     /// Takes the sync emits away of which this is true.

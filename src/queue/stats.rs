@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::error::{Error, ErrorClass};
+use crate::{
+    error::{Error, ErrorClass},
+    metrics::Numbers,
+};
 
 /// The numbers of a scope's queue since it was made. `accepted = stored + failed + queued`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,6 +105,25 @@ impl AddAssign for Stats {
         self.retried += retried;
         self.oldest = self.oldest.max(oldest);
         self.last_error = last_error.or(self.last_error);
+    }
+}
+
+impl From<Stats> for Numbers {
+    fn from(stats: Stats) -> Self {
+        let Failures { refused, unavailable, environment, closed } = stats.failures;
+        Self {
+            accepted: stats.accepted,
+            stored: stats.stored,
+            refused,
+            unavailable,
+            environment,
+            closed,
+            retried: stats.retried,
+            records: stats.queued,
+            bytes: stats.queued_bytes,
+            held: stats.held,
+            oldest: stats.oldest.unwrap_or_default(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::SinkExt;
-use tokio_postgres::{CopyInSink, Error};
+use tokio_postgres::{Client, CopyInSink, Error, Statement};
 
 use crate::record::Record;
 
@@ -17,6 +17,11 @@ const TRAILER: i16 = -1;
 const READY: &str = "unexpected message from server";
 /// How much is sent at once: the server works on a piece while the next is put together.
 const PIECE: usize = 64 << 10;
+
+/// Waits until PostgreSQL asks for the rows.
+pub(super) async fn begin(client: &Client, statement: &Statement) -> Result<CopyInSink<Bytes>, Error> {
+    client.copy_in(statement).await
+}
 
 /// Sends the batch. Dropped before it is ready, nothing is stored, unless the end was sent already.
 pub(super) async fn copy(sink: CopyInSink<Bytes>, batch: &[Record]) -> Result<(), Error> {

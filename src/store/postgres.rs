@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{BoxFuture, Insert, Store, copy::copy, sql::Texts};
+use super::{BoxFuture, Insert, Store, copy, sql::Texts};
 use crate::{
     error::{Error, Outcome, Task},
     pool::{Connections, Lease},
@@ -17,6 +17,9 @@ use crate::{
 
 /// From this size on a batch goes by COPY, which takes two round trips and less work per row (see BENCHMARKS.md).
 const COPY_FROM: usize = 32;
+
+/// For so many tables statements are prepared; each costs memory on every connection, at the server too.
+const MOST_PREPARED: usize = 64;
 
 /// A store on a pool.
 pub(crate) struct PgStore {
@@ -35,7 +38,7 @@ impl PgStore {
         if let Some(known) = texts.get(table) {
             return Arc::clone(known);
         }
-        let made = Arc::new(Texts::of(table));
+        let made = Arc::new(Texts::of(table, texts.len() < MOST_PREPARED));
         texts.insert(table.clone(), Arc::clone(&made));
         made
     }
@@ -91,25 +94,21 @@ impl PgStore {
 
 /// `false`: this connection is not to be used so.
 async fn try_copy(lease: &Lease, texts: &Texts, batch: &[Record]) -> Result<bool, tokio_postgres::Error> {
-    if !lease.keeps_statements().await? {
+    if !texts.prepares || !lease.keeps_statements().await? {
         return Ok(false);
     }
     let statement = lease.prepared(&texts.copy, &[]).await?;
-    match lease.copy_in(&statement).await {
-        Ok(sink) => copy(sink, batch).await.map(|()| true),
-        Err(error) => {
-            // The driver ends it by a message that the server answers once more, which the next call would take for its own.
-            lease.spoil();
-            Err(error)
-        }
-    }
+    // Refused here, the driver ends it all the same, so that one answer too many comes for whoever is next.
+    let sink = copy::begin(lease, &statement).await.inspect_err(|_| lease.spoil())?;
+    copy::copy(sink, batch).await?;
+    Ok(true)
 }
 
 async fn insert(lease: Lease, task: Task<'_>, texts: &Texts, batch: &[Record]) -> Result<Vec<usize>, Error> {
     let insert = Insert::of(batch);
     let text = if batch.len() == 1 { &texts.row } else { &texts.arrays };
     let run = async {
-        if lease.keeps_statements().await? {
+        if texts.prepares && lease.keeps_statements().await? {
             let statement = lease.prepared(text, insert.types()).await?;
             insert.run_prepared(&*lease, &statement).await
         } else {

@@ -14,16 +14,19 @@ pub(super) struct Texts {
     /// One array a column.
     pub(super) arrays: String,
     pub(super) copy: String,
+    /// They may be kept prepared.
+    pub(super) prepares: bool,
     copies: AtomicBool,
 }
 
 impl Texts {
-    pub(super) fn of(table: &TableName) -> Self {
+    pub(super) fn of(table: &TableName, prepares: bool) -> Self {
         let columns = COLUMNS.join(", ");
         Self {
             row: insert(table, false, false),
             arrays: insert(table, true, false),
             copy: format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)"),
+            prepares,
             copies: AtomicBool::new(true),
         }
     }

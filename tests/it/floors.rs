@@ -30,6 +30,7 @@ const FLOORS: [&[&str]; 4] = [
         "object",
         "tuple",
         "encoded",
+        "metrics",
     ],
     &["pool", "store", "lifecycle"],
     &["queue"],

@@ -12,20 +12,26 @@
 mod support;
 
 mod arbitrary;
+mod classify;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
 mod connection;
 mod diff;
+mod endurance;
 mod errors;
 mod events;
+mod faults;
 mod fidelity;
 mod floors;
 mod fuzzed;
+mod idle;
 mod kit;
 mod lifecycle;
 mod limits;
 mod masking;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod other_drivers;
 mod payload;
 mod probe;
@@ -34,6 +40,7 @@ mod queue;
 mod recorder;
 mod review;
 mod scopes;
+mod spans;
 mod sql;
 mod store;
 #[cfg(feature = "tls")]

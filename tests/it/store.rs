@@ -226,3 +226,27 @@ async fn health_is_of_the_server_and_the_root() {
     assert!(!away.healthcheck().await);
     table.drop().await;
 }
+
+/// The driver ends a COPY that was refused before it began all the same, and PostgreSQL answers that too: whoever has
+/// the connection next would read each answer one too early, and take another's for its own.
+#[tokio::test]
+async fn a_refused_copy_leaves_no_connection_out_of_step() {
+    let table = Table::missing("copy").await;
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let ear = std::sync::Arc::clone(&told);
+    let config = tracevault::Config::default().table_name(&table.name).retry_for(std::time::Duration::ZERO);
+    let config = config.on_error(move |error, _| {
+        ear.lock().unwrap().push((error.sqlstate().map(ToOwned::to_owned), error.outcome()));
+    });
+    let audit = tracevault::Tracevault::with_pools(crate::query::pool(1), None, config).unwrap();
+    for round in 1..=3 {
+        // By COPY, from 64 on.
+        for _ in 0..200 {
+            audit.try_emit(Event::new("e")).unwrap();
+        }
+        audit.flush().await.unwrap();
+        let told = std::mem::take(&mut *told.lock().unwrap());
+        let missing = (Some("42P01".to_owned()), tracevault::Outcome::Rejected);
+        assert_eq!(told, vec![missing; 200], "round {round}");
+    }
+}

@@ -1,0 +1,26 @@
+//! The face of `meters`, without the feature: nothing is counted, and nothing is computed for it.
+
+use super::Numbers;
+use crate::table::TableName;
+
+pub(crate) struct Meters;
+
+/// An attempt that has begun.
+pub(crate) struct Attempt;
+
+impl Attempt {
+    pub(crate) fn begin() -> Self {
+        Self
+    }
+}
+
+#[expect(clippy::unused_self, reason = "the face of `meters`")]
+impl Meters {
+    pub(crate) fn new(_: &TableName) -> Self {
+        Self
+    }
+
+    pub(crate) fn update(&self, _: impl FnOnce() -> Numbers) {}
+
+    pub(crate) fn attempted(&self, _: Attempt, _: usize, _: bool) {}
+}
