@@ -104,12 +104,11 @@ async fn a_batch_that_is_too_slow_is_halved() {
         // No function, whose context would tell.
         let slow = format!("ALTER TABLE \"{}\" ADD CHECK (pg_sleep(0.02) IS NOT NULL)", table.name);
         table.sql.batch_execute(&slow).await.unwrap();
-        let config = match limit {
-            "ours" => table.config().statement_timeout(Duration::from_millis(300)),
-            _ => {
-                let url = format!("{} options='-c statement_timeout=300'", crate::kit::url());
-                Config::new(url).table_name(&table.name)
-            }
+        let config = if limit == "ours" {
+            table.config().statement_timeout(Duration::from_millis(300))
+        } else {
+            let url = format!("{} options='-c statement_timeout=300'", crate::kit::url());
+            Config::new(url).table_name(&table.name)
         };
         let audit = Tracevault::new(config.retry_for(Duration::from_secs(20))).unwrap();
         for n in 0..50 {
