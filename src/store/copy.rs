@@ -15,8 +15,10 @@ const TRAILER: i16 = -1;
 /// The driver's word for a server that is ready for the next statement, which it does not expect after a COPY: it takes
 /// this for done before the commit.
 const READY: &str = "unexpected message from server";
-/// How much is sent at once: the server works on a piece while the next is put together.
-const PIECE: usize = 64 << 10;
+/// What is sent first, so that the server works while the rest is put together; each piece is twice as large as the one
+/// before, since another task sends them, and every change of tasks may wait for emits to run.
+const FIRST_PIECE: usize = 32 << 10;
+const LARGEST_PIECE: usize = 1 << 20;
 
 /// Waits until PostgreSQL asks for the rows.
 pub(super) async fn begin(client: &Client, statement: &Statement) -> Result<CopyInSink<Bytes>, Error> {
@@ -26,12 +28,14 @@ pub(super) async fn begin(client: &Client, statement: &Statement) -> Result<Copy
 /// Sends the batch. Dropped before it is ready, nothing is stored, unless the end was sent already.
 pub(super) async fn copy(sink: CopyInSink<Bytes>, batch: &[Record]) -> Result<(), Error> {
     let mut sink = pin!(sink);
-    let mut piece = BytesMut::with_capacity(PIECE);
+    let mut size = FIRST_PIECE;
+    let mut piece = BytesMut::with_capacity(size);
     piece.put_slice(&HEADER);
     for record in batch {
         let tuple = record.tuple();
-        if piece.len() + tuple.len() > PIECE {
-            sink.feed(std::mem::replace(&mut piece, BytesMut::with_capacity(PIECE)).freeze()).await?;
+        if piece.len() + tuple.len() > size {
+            size = LARGEST_PIECE.min(size * 2);
+            sink.feed(std::mem::replace(&mut piece, BytesMut::with_capacity(size)).freeze()).await?;
         }
         piece.put_slice(tuple);
     }
