@@ -6,15 +6,14 @@ use tokio_postgres::{
     binary_copy::BinaryCopyInWriter,
     types::{Json, Type},
 };
-use tracevault::{time::OffsetDateTime, uuid::Uuid};
 
 use crate::{
     bench::{Bench, Outcome},
-    order::Order,
-    plain::{COLUMNS, row},
+    order::{Meta, Order},
+    plain::{COLUMNS, Row},
 };
 
-const TYPES: [Type; 9] = [
+const TYPES: [Type; 13] = [
     Type::UUID,
     Type::TEXT,
     Type::TEXT,
@@ -22,8 +21,12 @@ const TYPES: [Type; 9] = [
     Type::TEXT,
     Type::TEXT,
     Type::JSONB,
+    Type::JSONB,
     Type::TEXT,
     Type::TIMESTAMPTZ,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
 ];
 
 impl Bench {
@@ -31,15 +34,17 @@ impl Bench {
     pub async fn copy_one_shot(&self) -> Outcome<f64> {
         self.empty().await?;
         let rows = self.rows();
-        let order = Order::sample();
+        let (order, meta) = (Order::sample(), Meta::sample());
+        // The driver takes a COPY for done before its commit.
+        self.sql.batch_execute("BEGIN").await?;
         let sink = self.sql.copy_in(&format!("COPY \"{}\" ({COLUMNS}) FROM STDIN (FORMAT binary)", self.table)).await?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, &TYPES));
         let began = Instant::now();
         for _ in 0..rows {
-            let (id, now) = (Uuid::now_v7(), OffsetDateTime::now_utc());
-            writer.as_mut().write(&row(&id, &Json(&order), &now)).await?;
+            writer.as_mut().write(&Row::new().params(&Json(&order), &Json(&meta))).await?;
         }
         let stored = writer.finish().await?;
+        self.sql.batch_execute("COMMIT").await?;
         assert_eq!(stored, u64::from(rows));
         Ok(f64::from(rows) / began.elapsed().as_secs_f64())
     }
@@ -50,11 +55,12 @@ impl Bench {
         let rows = self.rows();
         let sql = format!(
             "INSERT INTO \"{}\" ({COLUMNS}) SELECT gen_random_uuid(), 'order.paid', 'customer_8412', 'customer',
-             'order_9', 'order', $1, 'sync', now() FROM generate_series(1, $2::int)",
+             'order_9', 'order', $1, $2, 'sync', now(), gen_random_uuid()::text, gen_random_uuid()::text, 'production'
+             FROM generate_series(1, $3::int)",
             self.table
         );
         let began = Instant::now();
-        self.sql.execute(&sql, &[&Json(Order::sample()), &i32::try_from(rows)?]).await?;
+        self.sql.execute(&sql, &[&Json(Order::sample()), &Json(Meta::sample()), &i32::try_from(rows)?]).await?;
         Ok(f64::from(rows) / began.elapsed().as_secs_f64())
     }
 }

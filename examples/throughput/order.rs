@@ -30,6 +30,20 @@ struct Line {
     price: f64,
 }
 
+/// The circumstances.
+#[derive(Debug, Clone, Serialize)]
+pub struct Meta {
+    source: &'static str,
+    ip: &'static str,
+}
+
+impl Meta {
+    /// Always the same.
+    pub fn sample() -> Self {
+        Self { source: "checkout", ip: "203.0.113.7" }
+    }
+}
+
 impl Order {
     /// The same order with another note.
     pub fn noted(self, note: &'static str) -> Self {

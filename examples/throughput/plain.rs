@@ -11,14 +11,31 @@ use tracevault::{time::OffsetDateTime, uuid::Uuid};
 
 use crate::{
     bench::{Bench, Outcome},
-    order::Order,
+    order::{Meta, Order},
 };
 
-pub const COLUMNS: &str = "id, event, actor_id, actor_type, target_id, target_type, data, mode, occurred_at";
+pub const COLUMNS: &str = "id, event, actor_id, actor_type, target_id, target_type, data, meta, mode, occurred_at, \
+    correlation_id, request_id, environment";
 
-/// One row's parameters, given an id, the payload and the time.
-pub fn row<'r>(id: &'r Uuid, order: &'r Json<&'r Order>, now: &'r OffsetDateTime) -> [&'r (dyn ToSql + Sync); 9] {
-    [id, &"order.paid", &"customer_8412", &"customer", &"order_9", &"order", order, &"sync", now]
+/// What differs from row to row.
+pub struct Row {
+    id: Uuid,
+    request: String,
+    now: OffsetDateTime,
+}
+
+impl Row {
+    pub fn new() -> Self {
+        let id = Uuid::now_v7();
+        Self { id, request: id.to_string(), now: OffsetDateTime::now_utc() }
+    }
+
+    /// In the order of [`COLUMNS`].
+    pub fn params<'r>(&'r self, data: &'r Json<&Order>, meta: &'r Json<&Meta>) -> [&'r (dyn ToSql + Sync); 13] {
+        let Self { id, request, now } = self;
+        let (who, what) = (&"customer_8412", &"order_9");
+        [id, &"order.paid", who, &"customer", what, &"order", data, meta, &"sync", now, request, request, &"production"]
+    }
 }
 
 impl Bench {
@@ -45,13 +62,12 @@ impl Bench {
     }
 
     async fn one_by_one(&self, client: &Client, began: Instant) -> Outcome<u32> {
-        let sql = format!("INSERT INTO \"{}\" ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", self.table);
-        let insert = client.prepare(&sql).await?;
-        let order = Order::sample();
+        let values = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13";
+        let insert = client.prepare(&format!("INSERT INTO \"{}\" ({COLUMNS}) VALUES ({values})", self.table)).await?;
+        let (order, meta) = (Order::sample(), Meta::sample());
         let mut stored = 0;
         while began.elapsed() < self.window {
-            let (id, now) = (Uuid::now_v7(), OffsetDateTime::now_utc());
-            client.execute(&insert, &row(&id, &Json(&order), &now)).await?;
+            client.execute(&insert, &Row::new().params(&Json(&order), &Json(&meta))).await?;
             stored += 1;
         }
         Ok(stored)

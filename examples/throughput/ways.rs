@@ -3,16 +3,18 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use tracevault::{Error, Event, Mode, Scope, ScopeOverrides};
+use tracevault::{Error, Event, Mode, Scope, ScopeOverrides, uuid::Uuid};
 
 use crate::{
     bench::{Bench, Outcome},
-    order::Order,
+    order::{Meta, Order},
 };
 
 /// The event that every way stores.
-fn event(order: &Order) -> Event<'_> {
-    Event::new("order.paid").actor("customer_8412", "customer").target("order_9", "order").data(order)
+fn event<'e>(order: &'e Order, meta: &'e Meta) -> Event<'e> {
+    let id = Uuid::now_v7().to_string();
+    let event = Event::new("order.paid").actor("customer_8412", "customer").target("order_9", "order");
+    event.data(order).meta(meta).correlation_id(id.clone()).request_id(id)
 }
 
 impl Bench {
@@ -35,11 +37,11 @@ impl Bench {
         let tasks = (0..callers).map(|_| {
             let (scope, window) = (scope.clone(), self.window);
             tokio::spawn(async move {
-                let order = Order::sample();
+                let (order, meta) = (Order::sample(), Meta::sample());
                 let mut latencies = Vec::new();
                 while began.elapsed() < window {
                     let called = Instant::now();
-                    scope.emit(event(&order)).await?;
+                    scope.emit(event(&order, &meta)).await?;
                     latencies.push(called.elapsed());
                 }
                 Ok::<_, Error>(latencies)
