@@ -31,7 +31,7 @@ impl ServerError {
             may_quote: class == ErrorClass::Record || db.where_().is_some(),
             // Row-level security and WITH CHECK OPTION, which have the code of a missing grant: only the place in the
             // server's source that said it tells them apart, in every language.
-            by_row: db.where_().is_some()
+            by_row: (db.where_().is_some() && !of_the_process(db))
                 || db.code().code() == "23514"
                 || db.routine() == Some("ExecWithCheckOptions"),
             constraint: db.constraint().map(ToOwned::to_owned),
@@ -63,6 +63,12 @@ impl ServerError {
     pub fn message(&self) -> &str {
         &self.message
     }
+}
+
+/// Whether the server process itself was stopped in the middle of it: a deadlock, a time-out, a cancel, a shutdown. Their
+/// context is where that was, and not who raised it.
+fn of_the_process(db: &DbError) -> bool {
+    matches!(db.routine(), Some("DeadLockReport" | "ProcessInterrupts"))
 }
 
 impl fmt::Display for ServerError {

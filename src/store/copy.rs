@@ -18,7 +18,7 @@ const READY: &str = "unexpected message from server";
 /// What is sent first, so that the server works while the rest is put together; each piece is twice as large as the one
 /// before, since another task sends them, and every change of tasks may wait for emits to run.
 const FIRST_PIECE: usize = 32 << 10;
-const LARGEST_PIECE: usize = 1 << 20;
+const LARGEST_PIECE: usize = 256 << 10;
 
 /// Waits until PostgreSQL asks for the rows.
 pub(super) async fn begin(client: &Client, statement: &Statement) -> Result<CopyInSink<Bytes>, Error> {

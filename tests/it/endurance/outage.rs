@@ -26,6 +26,8 @@ const HOW: &str = "TRACEVAULT_TEST_OUTAGE";
 async fn child(how: &'static str) {
     let mut run = Command::new(env::current_exe().unwrap());
     run.args(["--ignored", "--exact", "--nocapture", "endurance::outage::in_a_process_of_its_own"]).env(HOW, how);
+    // Else each thread frees into an arena of its own, and the allocator keeps as many queues as there are threads.
+    run.env("MALLOC_ARENA_MAX", "1");
     let output = tokio::task::spawn_blocking(move || run.output().unwrap()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{how}: {said}\n{}", String::from_utf8_lossy(&output.stdout));
