@@ -36,6 +36,6 @@ fn what_next() {
     println!("\nNext");
     println!("   your database     DATABASE_URL=postgres://you@localhost/app cargo run --example quickstart");
     println!("   your table        sql/001_init_audit_logs.sql, or Config::ensure_schema(true)");
-    println!("   more examples     --example scopes | transaction | read | testing | webhooks | axum_app");
+    println!("   more examples     --example scopes | transaction | sqlx | read | testing | webhooks | axum_app");
     println!("   every setting     cargo doc --no-deps --open");
 }
