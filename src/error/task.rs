@@ -55,12 +55,9 @@ impl Task<'_> {
     fn unanswered(self) -> Outcome {
         match self {
             Self::Store(_) | Self::Commit => Outcome::Unknown,
-            Self::Connect
-            | Self::Prepare(_)
-            | Self::StoreIn(_)
-            | Self::Read(_)
-            | Self::Probe
-            | Self::Traffic(..) => Outcome::Rejected,
+            Self::Connect | Self::Prepare(_) | Self::StoreIn(_) | Self::Read(_) | Self::Probe | Self::Traffic(..) => {
+                Outcome::Rejected
+            }
         }
     }
 

@@ -160,11 +160,7 @@ mod tests {
         );
         assert_eq!(
             cover.raw,
-            [
-                span(range.from, DAY - HOUR),
-                span(second + 5 * HOUR, second + 6 * HOUR),
-                span(4 * DAY + HOUR, range.to)
-            ]
+            [span(range.from, DAY - HOUR), span(second + 5 * HOUR, second + 6 * HOUR), span(4 * DAY + HOUR, range.to)]
         );
     }
 

@@ -14,7 +14,8 @@ pub(super) async fn ensure(connections: &Connections, names: &Names) -> Result<(
     let found = look(connections, names).await?;
     if let Some((kind, comment)) = &found {
         if kind != "p" {
-            let advice = "there is something of that name already, and it is not partitioned: choose another `table_name`";
+            let advice =
+                "there is something of that name already, and it is not partitioned: choose another `table_name`";
             return Err(task.unprepared(advice.to_owned()));
         }
         let version = comment.strip_prefix(schema::COMMENT).and_then(|version| version.trim().parse::<u32>().ok());

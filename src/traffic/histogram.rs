@@ -63,7 +63,8 @@ mod tests {
         let mut histogram = Histogram::default();
         histogram.push(80, 95);
         histogram.push(120, 5);
-        let (at_95, above) = (histogram.quantile(0.95, i64::MAX).unwrap(), histogram.quantile(0.951, i64::MAX).unwrap());
+        let (at_95, above) =
+            (histogram.quantile(0.95, i64::MAX).unwrap(), histogram.quantile(0.951, i64::MAX).unwrap());
         assert!(at_95 < 2.0 && above > 30.0, "{at_95} {above}");
     }
 }

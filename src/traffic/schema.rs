@@ -44,13 +44,15 @@ mod tests {
     #[test]
     fn another_table_shares_no_name_with_the_default() {
         let sql = generate_traffic_init_sql("web").unwrap();
-        let rest: Vec<_> = sql.lines().filter(|line| !line.starts_with("--") && line.contains("traffic_logs")).collect();
+        let rest: Vec<_> =
+            sql.lines().filter(|line| !line.starts_with("--") && line.contains("traffic_logs")).collect();
         assert!(rest.is_empty(), "{rest:#?}");
     }
 
     #[test]
     fn long_tables_with_a_shared_prefix_get_rollups_of_their_own() {
-        let stem = |end: &str| Names::new(TableName::new(&format!("{}{end}", "t".repeat(62))).unwrap()).stem().to_owned();
+        let stem =
+            |end: &str| Names::new(TableName::new(&format!("{}{end}", "t".repeat(62))).unwrap()).stem().to_owned();
         assert_ne!(stem("a"), stem("b"));
         assert_eq!(stem("a").len(), 40);
     }

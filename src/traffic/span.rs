@@ -34,9 +34,17 @@ pub(super) fn moment(micros: i64) -> OffsetDateTime {
 
 /// A constant, so that the planner sees which days are meant.
 pub(super) fn literal(micros: i64) -> String {
-    match moment::rfc3339(moment(micros)) {
-        Ok(text) => format!("timestamptz '{text}'"),
-        Err(_) => format!("to_timestamp({micros} / 1000000.0)"),
+    format!("timestamptz '{}'", text(micros))
+}
+
+fn text(micros: i64) -> String {
+    // What no year of four digits tells is before everything, or behind.
+    let beyond = if micros < 0 { "-infinity" } else { "infinity" };
+    let at = moment(micros);
+    if (0..10_000).contains(&at.year()) {
+        moment::rfc3339(at).unwrap_or_else(|_| beyond.to_owned())
+    } else {
+        beyond.to_owned()
     }
 }
 
@@ -48,12 +56,12 @@ pub(super) fn within(column: &str, spans: &[Span]) -> String {
     if spans.len() > MOST {
         let mut ranges = String::new();
         for span in spans {
-            let comma = if ranges.is_empty() { "" } else { ", " };
+            let comma = if ranges.is_empty() { "" } else { "," };
             // Writing to a String cannot fail.
-            let _ = write!(ranges, "{comma}tstzrange({}, {})", literal(span.from), literal(span.to));
+            let _ = write!(ranges, "{comma}[{},{})", text(span.from), text(span.to));
         }
         let (from, to) = (literal(first.from), literal(last.to));
-        return format!("({column} >= {from} AND {column} < {to} AND {column} <@ tstzmultirange({ranges}))");
+        return format!("({column} >= {from} AND {column} < {to} AND {column} <@ '{{{ranges}}}'::tstzmultirange)");
     }
     let one = |span: &Span| format!("({column} >= {} AND {column} < {})", literal(span.from), literal(span.to));
     format!("({})", spans.iter().map(one).collect::<Vec<_>>().join(" OR "))

@@ -1,10 +1,6 @@
 //! The handle.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use deadpool_postgres::Pool;
 use time::{Date, OffsetDateTime};

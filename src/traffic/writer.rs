@@ -76,16 +76,7 @@ impl Store {
     pub(super) async fn run(self, mut queue: mpsc::Receiver<Item>) {
         let mut items = Vec::with_capacity(BATCH);
         while queue.recv_many(&mut items, BATCH).await > 0 {
-            // Few large statements cost less than many small ones; whoever flushes does not wait for that.
-            if items.len() < BATCH && items.iter().all(|item| matches!(item, Item::Row(_))) {
-                tokio::time::sleep(self.linger).await;
-                while items.len() < BATCH {
-                    match queue.try_recv() {
-                        Ok(item) => items.push(item),
-                        Err(_) => break,
-                    }
-                }
-            }
+            self.gather(&mut items, &mut queue).await;
             let (mut rows, mut waiting) = (Vec::new(), Vec::new());
             for item in items.drain(..) {
                 match item {
@@ -96,6 +87,17 @@ impl Store {
             self.store(&rows).await;
             for done in waiting {
                 let _ = done.send(());
+            }
+        }
+    }
+
+    /// Waits a little for more: few large statements cost less than many small ones. Whoever flushes does not wait.
+    async fn gather(&self, items: &mut Vec<Item>, queue: &mut mpsc::Receiver<Item>) {
+        let end = tokio::time::Instant::now() + self.linger;
+        while items.len() < BATCH && matches!(items.last(), Some(Item::Row(_))) {
+            match tokio::time::timeout_at(end, queue.recv()).await {
+                Ok(Some(item)) => items.push(item),
+                Ok(None) | Err(_) => return,
             }
         }
     }

@@ -107,13 +107,8 @@ impl Traffic {
         let (method, route) = (Quiet(query.filter.method.clone()), Quiet(query.filter.route.clone()));
         let code = |code: Option<u16>, usual| code.map_or(usual, |code| i16::try_from(code).unwrap_or(i16::MAX));
         let (from, to) = (code(query.filter.status_from, 400), code(query.filter.status_to, i16::MAX));
-        let params: [Param<'_>; 5] = [
-            (&method, Type::TEXT),
-            (&route, Type::TEXT),
-            (&from, Type::INT2),
-            (&to, Type::INT2),
-            (&most, Type::INT8),
-        ];
+        let params: [Param<'_>; 5] =
+            [(&method, Type::TEXT), (&route, Type::TEXT), (&from, Type::INT2), (&to, Type::INT2), (&most, Type::INT8)];
         let groups = format!(
             "SELECT method, route, status_code, n, first_at, last_at, \
              coalesce(sum(n) FILTER (WHERE status_code < 499) OVER (), 0)::bigint, \

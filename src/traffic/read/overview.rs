@@ -205,7 +205,9 @@ async fn statuses(snapshot: &Snapshot<'_>, cover: &Cover) -> Result<Vec<StatusCo
     let sql =
         format!("SELECT status_code, sum(n)::bigint FROM ({}) AS cells GROUP BY 1 ORDER BY 1", sql::statuses(cover));
     let rows = snapshot.rows(&sql, &[]).await?;
-    rows.iter().map(|row| Ok(StatusCount { status_code: snapshot.get(row, 0)?, count: snapshot.get(row, 1)? })).collect()
+    rows.iter()
+        .map(|row| Ok(StatusCount { status_code: snapshot.get(row, 0)?, count: snapshot.get(row, 1)? }))
+        .collect()
 }
 
 async fn latest(snapshot: &Snapshot<'_>, span: Span, limit: u32) -> Result<Vec<LiveRow>, Error> {

@@ -195,10 +195,13 @@ impl Traffic {
             (&most, Type::INT8),
         ];
         // The name comes first where it is what is sorted by.
-        let names = if query.sort == RouteSort::Route { ("(route, method)", "($3, $2)", "route, method") } else {
+        let names = if query.sort == RouteSort::Route {
+            ("(route, method)", "($3, $2)", "route, method")
+        } else {
             ("(method, route)", "($2, $3)", "method, route")
         };
-        let behind = if behind { format!("AND (key < $1 OR key = $1 AND {} > {})", names.0, names.1) } else { String::new() };
+        let behind =
+            if behind { format!("AND (key < $1 OR key = $1 AND {} > {})", names.0, names.1) } else { String::new() };
         let sql = format!(
             "SELECT {COLUMNS}, key FROM (SELECT *, {} AS key FROM ({}) AS sums) AS one \
              WHERE ($4 IS NULL OR route ILIKE $4) AND ($5 IS NULL OR method = $5) {behind} \

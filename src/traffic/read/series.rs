@@ -105,11 +105,7 @@ pub(super) fn cover(snapshot: &Snapshot<'_>, span: Span, marks: &Marks, bucket: 
 }
 
 /// The sums of each bucket, by its number since 1970.
-pub(super) async fn sums(
-    snapshot: &Snapshot<'_>,
-    cover: &Cover,
-    bucket: i64,
-) -> Result<BTreeMap<i64, Sums>, Error> {
+pub(super) async fn sums(snapshot: &Snapshot<'_>, cover: &Cover, bucket: i64) -> Result<BTreeMap<i64, Sums>, Error> {
     let number = format!("floor(extract(epoch FROM at) / {bucket})::bigint");
     let totals = format!(
         "SELECT {number}, sum(n)::bigint, sum(n2)::bigint, sum(n3)::bigint, sum(n4)::bigint, sum(n5)::bigint, \

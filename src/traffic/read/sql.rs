@@ -81,7 +81,8 @@ pub(super) fn route_slots(cover: &Cover) -> String {
             raw(cover)
         ));
     }
-    let nothing = format!("SELECT method, route, 0::smallint AS slot, n FROM \"traffic_logs_route_1h\" WHERE false AND {LISTED}");
+    let nothing =
+        format!("SELECT method, route, 0::smallint AS slot, n FROM \"traffic_logs_route_1h\" WHERE false AND {LISTED}");
     union(parts, &nothing)
 }
 
@@ -111,7 +112,7 @@ pub(super) fn statuses(cover: &Cover) -> String {
         .collect();
     if !cover.raw.is_empty() {
         parts.push(format!(
-            "SELECT status_code, sum(weight)::bigint FROM \"traffic_logs\" WHERE {} GROUP BY 1",
+            "SELECT status_code, sum(weight)::bigint AS n FROM \"traffic_logs\" WHERE {} GROUP BY 1",
             raw(cover)
         ));
     }

@@ -8,7 +8,7 @@ mod task;
 
 pub use self::{pass::Pass, retention::Retention};
 pub(super) use self::{
-    sql::{ROUTE, TOTALS, USER},
     pass::{Roller, make_days, rebuild},
+    sql::{ROUTE, TOTALS, USER},
     task::run,
 };

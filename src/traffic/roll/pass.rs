@@ -4,11 +4,7 @@ use time::OffsetDateTime;
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    super::{
-        names::Names,
-        snapshot::Param,
-        span::literal,
-    },
+    super::{names::Names, snapshot::Param, span::literal},
     retention::{self, Retention},
     sql,
 };
