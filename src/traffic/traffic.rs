@@ -102,13 +102,11 @@ impl Traffic {
     /// Takes a request by the rules of the builder, and returns at once: whether it waits to be stored. What finds the
     /// queue full is dropped and counted.
     pub fn record(&self, seen: Seen<'_>) -> bool {
-        match self.0.rules.row(seen) {
-            Some(row) => self.offer(row),
-            None => {
-                Counts::add(&self.0.writer.counts.sampled_out, 1);
-                false
-            }
+        if let Some(row) = self.0.rules.row(seen) {
+            return self.offer(row);
         }
+        Counts::add(&self.0.writer.counts.sampled_out, 1);
+        false
     }
 
     /// Whether this duration counts as slow.

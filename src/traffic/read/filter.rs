@@ -1,5 +1,7 @@
 //! Which requests of a list are meant.
 
+use std::fmt::Write as _;
+
 use tokio_postgres::types::Type;
 
 use super::super::{quiet::Quiet, snapshot::Param};
@@ -49,15 +51,12 @@ impl RequestFilter {
     /// `Validation` when it is neither.
     pub fn status(mut self, status: &str) -> Result<Self, Error> {
         let wrong = || ValidationError::new("status", "must be a status from 100 to 999, or a class such as `5xx`");
-        let (from, to) = match status.as_bytes() {
-            [class @ b'1'..=b'9', b'x' | b'X', b'x' | b'X'] => {
-                let class = u16::from(class - b'0') * 100;
-                (class, class + 99)
-            }
-            _ => {
-                let code = status.parse().ok().filter(|code| (100..=999).contains(code)).ok_or_else(wrong)?;
-                (code, code)
-            }
+        let (from, to) = if let [class @ b'1'..=b'9', b'x' | b'X', b'x' | b'X'] = status.as_bytes() {
+            let class = u16::from(class - b'0') * 100;
+            (class, class + 99)
+        } else {
+            let code = status.parse().ok().filter(|code| (100..=999).contains(code)).ok_or_else(wrong)?;
+            (code, code)
         };
         (self.status_from, self.status_to) = (Some(from), Some(to));
         Ok(self)
@@ -117,7 +116,8 @@ impl Bound {
         }
         if self.from > i16::MIN {
             // The index of errors is found by a constant.
-            sql.push_str(&format!(" AND status_code >= {} AND status_code <= {}", self.from, self.to));
+            // Writing to a String cannot fail.
+            let _ = write!(sql, " AND status_code >= {} AND status_code <= {}", self.from, self.to);
             if self.from >= 400 {
                 sql.push_str(" AND status_code >= 400");
             }

@@ -81,6 +81,7 @@ pub(super) fn rfc3339<S: serde::Serializer>(at: &OffsetDateTime, serializer: S) 
     serializer.serialize_str(&crate::moment::rfc3339(*at).map_err(serde::ser::Error::custom)?)
 }
 
+#[expect(clippy::ref_option, reason = "serde gives it so")]
 pub(super) fn some_rfc3339<S: serde::Serializer>(
     at: &Option<OffsetDateTime>,
     serializer: S,

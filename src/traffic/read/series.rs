@@ -136,7 +136,9 @@ pub(super) async fn sums(snapshot: &Snapshot<'_>, cover: &Cover, bucket: i64) ->
 
 pub(super) fn whole(all: &BTreeMap<i64, Sums>) -> Sums {
     let mut whole = Sums::default();
-    all.values().for_each(|sums| whole.add(sums));
+    for sums in all.values() {
+        whole.add(sums);
+    }
     whole
 }
 

@@ -24,7 +24,7 @@ pub(super) fn totals(cover: &Cover) -> String {
             raw(cover)
         ));
     }
-    union(parts, "SELECT at, n, n2, n3, n4, n5, slow_n, sum_us, max_us FROM \"traffic_logs_total_1m\" WHERE false")
+    union(&parts, "SELECT at, n, n2, n3, n4, n5, slow_n, sum_us, max_us FROM \"traffic_logs_total_1m\" WHERE false")
 }
 
 /// Their durations: `at`, `slot`, `n`.
@@ -44,7 +44,7 @@ pub(super) fn total_slots(cover: &Cover) -> String {
             raw(cover)
         ));
     }
-    union(parts, "SELECT at, 0::smallint AS slot, n FROM \"traffic_logs_total_1m\" WHERE false")
+    union(&parts, "SELECT at, 0::smallint AS slot, n FROM \"traffic_logs_total_1m\" WHERE false")
 }
 
 /// Routes: `method`, `route`, `n`, `error_n`, `slow_n`, `sum_us`, `max_us`, `last_at`.
@@ -59,7 +59,7 @@ pub(super) fn routes(cover: &Cover) -> String {
             raw(cover)
         ));
     }
-    union(parts, &format!("SELECT {columns} FROM \"traffic_logs_route_1h\" WHERE false"))
+    union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_route_1h\" WHERE false"))
 }
 
 const LISTED: &str = "(method, route) IN (SELECT * FROM unnest($1::text[], $2::text[]))";
@@ -83,7 +83,7 @@ pub(super) fn route_slots(cover: &Cover) -> String {
     }
     let nothing =
         format!("SELECT method, route, 0::smallint AS slot, n FROM \"traffic_logs_route_1h\" WHERE false AND {LISTED}");
-    union(parts, &nothing)
+    union(&parts, &nothing)
 }
 
 /// Requests of the same routes by time: `at` (to the hour), `method`, `route`, `n`.
@@ -102,7 +102,7 @@ pub(super) fn route_counts(cover: &Cover) -> String {
         ));
     }
     let nothing = format!("SELECT at, method, route, n FROM \"traffic_logs_route_1h\" WHERE false AND {LISTED}");
-    union(parts, &nothing)
+    union(&parts, &nothing)
 }
 
 /// Statuses: `status_code`, `n`.
@@ -116,7 +116,7 @@ pub(super) fn statuses(cover: &Cover) -> String {
             raw(cover)
         ));
     }
-    union(parts, "SELECT status_code, n FROM \"traffic_logs_status_1h\" WHERE false")
+    union(&parts, "SELECT status_code, n FROM \"traffic_logs_status_1h\" WHERE false")
 }
 
 /// Errors: `method`, `route`, `status_code`, `n`, `first_at`, `last_at`.
@@ -133,7 +133,7 @@ pub(super) fn errors(cover: &Cover) -> String {
             raw(cover)
         ));
     }
-    union(parts, &format!("SELECT {columns} FROM \"traffic_logs_error_1h\" WHERE false"))
+    union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_error_1h\" WHERE false"))
 }
 
 /// Users: `user_id` (empty: anybody without), `n`, `error_n`, `slow_n`, `last_at`.
@@ -148,7 +148,7 @@ pub(super) fn users(cover: &Cover) -> String {
             raw(cover)
         ));
     }
-    union(parts, &format!("SELECT {columns} FROM \"traffic_logs_user_1h\" WHERE false"))
+    union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_user_1h\" WHERE false"))
 }
 
 /// The rollups that a cover names, with their conditions.
@@ -159,6 +159,6 @@ fn rollups<'c>(cover: &'c Cover, what: &'c str) -> impl Iterator<Item = (String,
         .map(move |(level, spans)| (format!("{what}_{level}"), within("at", spans)))
 }
 
-fn union(parts: Vec<String>, nothing: &str) -> String {
+fn union(parts: &[String], nothing: &str) -> String {
     if parts.is_empty() { nothing.to_owned() } else { parts.join(" UNION ALL ") }
 }

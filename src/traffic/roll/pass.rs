@@ -50,10 +50,10 @@ impl Roller {
         let lease = self.connections.lease(self.task()).await?;
         let work = Work { roller: self, lease: &lease };
         // On any failure the lease is dropped, its connection closed, and the lock given back with it.
-        let held: bool = work.one(&work.lock("SELECT pg_try_advisory_lock", ONE_ROLLER), &[]).await?;
+        let held: bool = work.one(&Work::lock("SELECT pg_try_advisory_lock", ONE_ROLLER), &[]).await?;
         let pass = if held { Some(work.pass().await?) } else { None };
         if held {
-            work.run(&work.lock("SELECT pg_advisory_unlock", ONE_ROLLER)).await?;
+            work.run(&Work::lock("SELECT pg_advisory_unlock", ONE_ROLLER)).await?;
         }
         lease.settle(self.task(), Ok(Ok(())))?;
         Ok(pass)
@@ -155,10 +155,10 @@ impl Work<'_> {
     pub(super) async fn begin(&self) -> Result<(), Error> {
         // Nothing of it stays with a connection that may be the caller's.
         let local = "SET LOCAL statement_timeout = '60 s'; SET LOCAL jit = off";
-        self.run(&format!("BEGIN; {local}; {}", self.lock("SELECT pg_advisory_xact_lock", ONE_STEP))).await
+        self.run(&format!("BEGIN; {local}; {}", Self::lock("SELECT pg_advisory_xact_lock", ONE_STEP))).await
     }
 
-    fn lock(&self, function: &str, key: i32) -> String {
+    fn lock(function: &str, key: i32) -> String {
         format!("{function}({key}, ('\"traffic_logs\"'::regclass::oid::bigint - 2147483648)::integer)")
     }
 
