@@ -40,7 +40,8 @@ async fn many_processes_make_it_at_once_and_a_second_time_nothing_is_locked() {
     };
     let (one, two, three) = tokio::join!(boot(), boot(), boot());
     let traffic = one.unwrap();
-    (two.unwrap(), three.unwrap());
+    two.unwrap();
+    three.unwrap();
     let site = Site { name, sql: kit::client().await, traffic };
     // Nobody could lock anything of it now.
     site.run("BEGIN; LOCK TABLE \"@\" IN ACCESS SHARE MODE").await;
