@@ -12,7 +12,7 @@ use tokio_postgres::{Error as PgError, NoTls, Statement, error::SqlState, types:
 use super::{statements::Statements, tls::Tls};
 use crate::error::{Error, Task};
 
-/// A connection on loan for one call. Dropped before the call ended, it does not go back to the pool.
+/// A connection on loan for one call. Dropped while the call is under way, it does not go back to the pool.
 pub(crate) struct Lease {
     /// Taken only where the lease ends: by `settle`, which consumes it, and by `drop`.
     object: Option<Object>,
@@ -22,6 +22,7 @@ pub(crate) struct Lease {
     /// Whether the pool is ours.
     owned: bool,
     since: Instant,
+    begun: AtomicBool,
     spoilt: AtomicBool,
 }
 
@@ -45,6 +46,7 @@ impl Lease {
             tls,
             owned,
             since: Instant::now(),
+            begun: AtomicBool::new(false),
             spoilt: AtomicBool::new(false),
         }
     }
@@ -71,6 +73,7 @@ impl Lease {
 
     /// Bounds a call on this connection.
     pub(crate) async fn within<T>(&self, call: impl Future<Output = Result<T, PgError>>) -> Answer<T> {
+        self.begun.store(true, Ordering::Relaxed);
         tokio::time::timeout(self.timeout, call).await.map_err(|_| TimedOut)
     }
 
@@ -111,7 +114,8 @@ impl Deref for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(object) = self.object.take() {
+        // Where nothing was begun, it goes back with the object.
+        if let Some(object) = self.object.take_if(|_| self.begun.load(Ordering::Relaxed)) {
             let client = Object::take(object);
             // Else the server goes on with it, on a connection that the pool no longer counts.
             let cancel = client.cancel_token();

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Answer, Drained, Refusal, Stats, Totals,
     answer::Unstored,
-    item::{Item, Promise},
+    item::{Item, Part, Promise},
     state::{Hand, Progress, State},
     stats::Failures,
 };
@@ -28,6 +28,9 @@ use crate::{
 };
 
 pub(super) const WHAT: &str = "the scope";
+
+/// The most bytes in one statement, unless one record alone is larger: PostgreSQL takes no message over 1 GiB.
+const LARGEST_BATCH: usize = 16 << 20;
 
 /// How much later than the writers themselves a close gives up.
 const GRACE: Duration = Duration::from_secs(1);
@@ -170,6 +173,36 @@ impl Shared {
             self.sooner.notify_waiters();
         }
         Ok(())
+    }
+
+    /// Takes the next batch into this writer's hand.
+    pub(super) fn take_batch(&self, writer: usize) -> Part {
+        let mut batch = Part::default();
+        let mut bytes = 0;
+        let mut state = self.state();
+        while batch.len() < self.settings.batch_size {
+            let weight = state.waiting.front().map(|item| item.promise.weight as usize);
+            let Some(weight) = weight.filter(|weight| bytes == 0 || bytes + weight <= LARGEST_BATCH) else { break };
+            let Some(item) = state.pop() else { break };
+            bytes += weight;
+            batch.push(item);
+        }
+        if let Some(Promise { number, accepted, .. }) = batch.promises.first() {
+            // At once, lest it be taken for finished.
+            let hand = Hand { oldest: *number, since: *accepted, in_flight: 0, held: 0 };
+            state.hands[writer].get_or_insert(hand);
+        }
+        let more = !state.waiting.is_empty();
+        drop(state);
+        if more {
+            self.wake.notify_one();
+        }
+        batch
+    }
+
+    /// Whether a whole batch waits.
+    pub(super) fn has_a_batch(&self) -> bool {
+        self.state().waiting.len() >= self.settings.batch_size
     }
 
     /// Waits until all that is accepted by now is finished, for at most `close_timeout`.
@@ -365,54 +398,14 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::state::MOST_ROOM_KEPT;
     use super::*;
-    use crate::{
-        config::Config,
-        event::Event,
-        queue::Queue,
-        store::{BoxFuture, Store},
-        table::TableName,
-    };
-
-    struct Nowhere;
-
-    impl Store for Nowhere {
-        fn write<'s>(&'s self, _: &'s TableName, _: &'s [Record], _: bool) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
-            Box::pin(std::future::pending())
-        }
-
-        fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
-            Box::pin(std::future::pending())
-        }
-
-        fn answers(&self) -> BoxFuture<'_, bool> {
-            Box::pin(std::future::ready(false))
-        }
-    }
-
-    struct Everywhere;
-
-    impl Store for Everywhere {
-        fn write<'s>(&'s self, _: &'s TableName, _: &'s [Record], _: bool) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
-            Box::pin(std::future::ready(Ok(Vec::new())))
-        }
-
-        fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
-            Box::pin(std::future::ready(Ok(())))
-        }
-
-        fn answers(&self) -> BoxFuture<'_, bool> {
-            Box::pin(std::future::ready(true))
-        }
-    }
+    use crate::{config::Config, event::Event, queue::Queue, store::fake::Fake};
 
     #[tokio::test]
     async fn what_a_burst_took_is_given_back() {
         let settings = Config::default().resolve().unwrap().root;
-        let store: Arc<dyn Store> = Arc::new(Everywhere);
+        let store = Fake::store(|_| Some(Ok(Vec::new())));
         let queue = Queue::start(&settings, &store, &Handle::current(), Totals::default());
         let record = Record::of(&Event::new("burst"), None, &settings).unwrap();
         for _ in 0..settings.queue_capacity {
@@ -427,8 +420,7 @@ mod tests {
     #[tokio::test]
     async fn a_record_that_meets_the_close_on_its_way_is_not_accepted() {
         let settings = Config::default().resolve().unwrap().root;
-        let queue =
-            Queue::start(&settings, &(Arc::new(Nowhere) as Arc<dyn Store>), &Handle::current(), Totals::default());
+        let queue = Queue::start(&settings, &Fake::store(|_| None), &Handle::current(), Totals::default());
         queue.state().closed = Some(Progress::default());
         let record = Record::of(&Event::new("late"), None, &settings).unwrap();
         assert!(matches!(queue.try_offer(record.clone(), None), Err(Refusal::Closed(_))));

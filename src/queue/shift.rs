@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use tracing::{Instrument, field::Empty};
 
 use super::{
     backoff::Backoff,
     deadlines::Deadlines,
+    flight::{Aboard, Flight, Written},
     item::{Item, Part, Promise},
     shared::{Shared, WHAT},
     state::Hand,
@@ -16,13 +16,18 @@ use crate::{
     config::RetryFor,
     error::{ClosedError, Error, Outcome},
     event::Event,
-    metrics::Attempt,
     record::Record,
     store::{Store, Verdict, verdict},
 };
 
 /// The largest record that is kept as a witness.
 const LARGEST_WITNESS: usize = 16 << 10;
+
+/// How long a batch that is sent behind another may keep its transaction open.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long nothing is sent behind another after that.
+const ONE_BY_ONE: Duration = Duration::from_secs(60);
 
 /// What a writer has in hand. Dropped with records in it, or while others wait, it reports each of them: so every
 /// accepted record is stored or reported, whether the writer ends by itself, gives up, panics, or dies with its runtime.
@@ -33,8 +38,12 @@ pub(super) struct Shift {
     pub(super) writer: usize,
     /// A batch and what it was halved into; the last is the first to go.
     pub(super) parts: Vec<Part>,
-    /// The last part was given to the store, whose answer is not there.
-    flying: bool,
+    /// In the store's hands.
+    flight: Option<Flight>,
+    /// The batch behind it, sent while that is committed.
+    next: Option<Flight>,
+    /// Until then batches are sent one by one.
+    one_by_one: Option<Instant>,
     pub(super) suspects: Vec<Suspect>,
     /// It was said that there are suspects.
     doubts: bool,
@@ -52,6 +61,18 @@ pub(super) struct Shift {
 pub(super) struct Suspect {
     pub(super) item: Item,
     pub(super) error: Error,
+}
+
+/// What happens while a part is in the store's hands.
+enum News {
+    Answer(Written),
+    Nothing,
+    /// Its records are sent.
+    Sent,
+    /// Nobody goes behind it.
+    Alone,
+    /// It takes longer than a commit does.
+    Stuck,
 }
 
 /// What ends a pause before its time.
@@ -72,7 +93,9 @@ impl Shift {
             store,
             writer,
             parts: Vec::new(),
-            flying: false,
+            flight: None,
+            next: None,
+            one_by_one: None,
             suspects: Vec::new(),
             doubts: false,
             witness: None,
@@ -86,11 +109,12 @@ impl Shift {
     pub(super) async fn work_off(&mut self) {
         while self.next_part() {
             let error = match self.attempt().await {
-                Ok(duplicates) => {
+                None => continue,
+                Some(Ok(duplicates)) => {
                     self.stored(&duplicates);
                     continue;
                 }
-                Err(error) => error,
+                Some(Err(error)) => error,
             };
             let may_pass = self.parts.last().is_some_and(|part| others_may_pass(part, &error));
             if may_pass && self.halve() {
@@ -123,9 +147,12 @@ impl Shift {
         self.note(0);
     }
 
-    /// Whether the last part holds something to be stored.
+    /// Whether something is on its way, or the last part holds something to be stored.
     fn next_part(&mut self) -> bool {
         loop {
+            if self.flight.is_some() {
+                return true;
+            }
             if let Some(part) = self.parts.last() {
                 if part.len() > 0 {
                     return true;
@@ -150,37 +177,110 @@ impl Shift {
         halves
     }
 
-    /// Gives the last part to the store.
-    async fn attempt(&mut self) -> Result<Vec<usize>, Error> {
-        self.flying = true;
+    /// Gives the last part to the store, unless one is there already. `None`: it came to nothing.
+    async fn attempt(&mut self) -> Option<Written> {
+        if self.flight.is_none() {
+            let (store, shared) = (Arc::clone(&self.store), Arc::clone(&self.shared));
+            self.note(0);
+            let session = match self.deadlines().beside(store.session(&shared.settings.table, false)).await {
+                Ok(session) => session,
+                Err(error) => return Some(Err(error)),
+            };
+            // Some of it may have been told meanwhile.
+            let part = self.parts.pop().filter(|part| part.len() > 0)?;
+            let leads = part.len() >= shared.settings.batch_size && self.may_lead();
+            let tries = self.backoff.failures() + 1;
+            self.flight = Some(Flight::first(session, part, leads, &shared.settings, tries));
+        }
         self.note(0);
-        let Some((part, resting)) = self.parts.split_last_mut() else { return Ok(Vec::new()) };
-        let Part { records, promises } = part;
-        let again = promises.iter().any(|promise| promise.unknown);
-        let table = &self.shared.settings.table;
-        let (count, tries) = (records.len(), self.backoff.failures() + 1);
-        let span = tracing::debug_span!("store", %table, records = count, again, tries, outcome = Empty);
-        let write = self.store.write(table, records, again).instrument(span.clone());
-        let mut deadlines = Deadlines {
-            shared: &self.shared,
-            flying: Some((records, promises)),
-            resting,
-            suspects: &mut self.suspects,
-            trouble: self.trouble.as_ref(),
-        };
-        let done = std::mem::take(&mut self.done);
-        let work = async { tokio::join!(write, async { drop(done) }).0 };
-        let attempt = Attempt::begin();
-        let answer = deadlines.beside(work).await;
-        self.shared.meters.attempted(attempt, count, answer.is_ok());
-        span.record("outcome", if answer.is_ok() { "stored" } else { "failed" });
-        self.flying = false;
+        let answer = self.answer().await;
+        let part = self.flight.take()?.answered(answer.is_ok(), &self.shared.meters);
+        match &answer {
+            Ok(_) => {
+                self.flight = self.next.take();
+                if let Some(next) = &mut self.flight {
+                    next.go();
+                }
+            }
+            Err(_) => self.recall(),
+        }
+        self.parts.push(part);
         if answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown) {
             for promise in self.parts.last_mut().into_iter().flat_map(|part| &mut part.promises) {
                 promise.unknown = true;
             }
         }
-        answer
+        Some(answer)
+    }
+
+    /// Waits for what became of the flight, and meanwhile sends the next batch behind it.
+    async fn answer(&mut self) -> Written {
+        let mut done = Some(std::mem::take(&mut self.done));
+        let mut patience = None;
+        loop {
+            let Some(flight) = &mut self.flight else { return Ok(Vec::new()) };
+            let Aboard { write, sent, records, promises } = flight.aboard();
+            let (behind, others) = match self.next.as_mut().map(Flight::aboard) {
+                Some(Aboard { write, records, promises, .. }) => (Some(write), Some((records, promises))),
+                None => (None, None),
+            };
+            let mut deadlines = Deadlines {
+                shared: &self.shared,
+                flying: [Some((records, promises)), others],
+                resting: &mut self.parts,
+                suspects: &mut self.suspects,
+                trouble: self.trouble.as_ref(),
+            };
+            let may_follow = behind.is_none();
+            let work = async {
+                tokio::select! {
+                    biased;
+                    answer = write => News::Answer(answer),
+                    // Freed while the server works.
+                    () = std::future::ready(()), if done.is_some() => News::Nothing,
+                    sent = or_never(sent), if may_follow => if sent.is_ok() { News::Sent } else { News::Alone },
+                    _ = or_never(behind) => News::Alone,
+                    () = sleep_until(patience) => News::Stuck,
+                }
+            };
+            match deadlines.beside(work).await {
+                News::Answer(answer) => return answer,
+                News::Nothing => done = None,
+                News::Sent => {
+                    flight.forget_sent();
+                    if self.may_lead() {
+                        let part = self.shared.take_batch(self.writer);
+                        self.next = Some(Flight::behind(&self.store, part, &self.shared.settings));
+                        patience = Some(Instant::now() + PATIENCE);
+                        self.note(0);
+                    }
+                }
+                News::Alone => {
+                    flight.forget_sent();
+                    self.recall();
+                    patience = None;
+                }
+                News::Stuck => {
+                    // The two may wait for each other, by locks that a trigger or a constraint takes.
+                    self.recall();
+                    self.one_by_one = Some(Instant::now() + ONE_BY_ONE);
+                    patience = None;
+                }
+            }
+        }
+    }
+
+    /// Whether the next batch may be sent behind this one.
+    fn may_lead(&self) -> bool {
+        let clear = self.parts.is_empty() && self.suspects.is_empty() && self.trouble.is_none();
+        clear && self.one_by_one.is_none_or(|until| until <= Instant::now()) && self.shared.has_a_batch()
+    }
+
+    /// Takes back what was sent behind, to be sent anew in its turn.
+    fn recall(&mut self) {
+        if let Some(next) = self.next.take() {
+            self.parts.insert(0, next.recalled());
+        }
     }
 
     /// Tells everyone that the last part is stored.
@@ -350,7 +450,7 @@ impl Shift {
     pub(super) fn deadlines(&mut self) -> Deadlines<'_> {
         Deadlines {
             shared: &self.shared,
-            flying: None,
+            flying: [None, None],
             resting: &mut self.parts,
             suspects: &mut self.suspects,
             trouble: self.trouble.as_ref(),
@@ -363,16 +463,29 @@ impl Shift {
 
     /// Says what is in hand; `held` of the last part waits after a failure.
     pub(super) fn note(&self, held: usize) {
+        let flights = || self.flight.iter().chain(&self.next);
         let firsts = self.parts.iter().filter_map(|part| part.promises.first());
+        let firsts = firsts.chain(flights().filter_map(Flight::first_promise));
         let all = firsts.chain(self.suspects.iter().map(|suspect| &suspect.item.promise));
         let hand = all.min_by_key(|promise| promise.number).map(|oldest| Hand {
             oldest: oldest.number,
             since: oldest.accepted,
-            in_flight: if self.flying { self.parts.last().map_or(0, Part::len) } else { 0 },
+            in_flight: flights().map(Flight::len).sum(),
             held: held + self.suspects.len(),
         });
         self.shared.note(self.writer, hand);
     }
+}
+
+async fn or_never<T>(future: Option<impl Future<Output = T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(time: Option<Instant>) {
+    or_never(time.map(tokio::time::sleep_until)).await;
 }
 
 fn is_over(promise: &Promise, retry_for: RetryFor, now: Instant) -> bool {
@@ -413,7 +526,8 @@ impl Drop for Shift {
         let suspects = std::mem::take(&mut self.suspects);
         self.fail_suspects(suspects);
         let waiting = std::mem::take(&mut self.shared.state().waiting);
-        let flying = if self.flying { self.parts.pop() } else { None };
+        self.recall();
+        let flying = self.flight.take().map(Flight::recalled);
         let flying = flying.into_iter().flatten().map(|item| (item, Outcome::Unknown));
         let resting = self.parts.drain(..).flatten();
         let mut left = 0;

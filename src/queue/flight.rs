@@ -1,0 +1,133 @@
+//! A part on its way to the store.
+
+use std::{pin::Pin, sync::Arc};
+
+use tokio::sync::oneshot;
+use tracing::{Instrument, Span, field::Empty};
+
+use super::item::{Part, Promise};
+use crate::{
+    config::Settings,
+    error::Error,
+    metrics::{Attempt, Meters},
+    record::Record,
+    store::{Batch, BoxFuture, Session, Store, Turn},
+};
+
+/// Which of the batch were there already.
+pub(super) type Written = Result<Vec<usize>, Error>;
+
+/// A part that was given to the store, whose answer is not there. Dropped before its turn has come, nothing of it is
+/// stored.
+pub(super) struct Flight {
+    records: Batch,
+    promises: Vec<Promise>,
+    write: BoxFuture<'static, Written>,
+    /// Tells the store that the part before is committed.
+    turn: Option<oneshot::Sender<()>>,
+    /// Told when nothing is left to do but to commit.
+    sent: Option<oneshot::Receiver<()>>,
+    attempt: Attempt,
+    span: Span,
+}
+
+/// What is waited for, and whose records these are.
+pub(super) struct Aboard<'f> {
+    pub(super) write: Pin<&'f mut (dyn Future<Output = Written> + Send)>,
+    pub(super) sent: Option<&'f mut oneshot::Receiver<()>>,
+    pub(super) records: &'f [Record],
+    pub(super) promises: &'f mut [Promise],
+}
+
+impl Flight {
+    /// Sets off. `leads`: another may be sent as soon as this one's records are.
+    pub(super) fn first(session: Box<dyn Session>, part: Part, leads: bool, settings: &Settings, tries: u32) -> Self {
+        let (turn, sent) = if leads {
+            let (tell, sent) = oneshot::channel();
+            (Turn::first(tell), Some(sent))
+        } else {
+            (Turn::alone(), None)
+        };
+        let again = part.promises.iter().any(|promise| promise.unknown);
+        Self::new(part, None, sent, again, settings, tries, |batch| session.write(batch, again, turn))
+    }
+
+    /// Follows another: is sent on a connection that nobody else wants, and committed after [`go`](Self::go).
+    pub(super) fn behind(store: &Arc<dyn Store>, part: Part, settings: &Settings) -> Self {
+        let (turn, comes) = oneshot::channel();
+        let (tell, sent) = oneshot::channel();
+        let (store, table) = (Arc::clone(store), settings.table.clone());
+        Self::new(part, Some(turn), Some(sent), false, settings, 1, |batch| {
+            Box::pin(async move {
+                let session = store.session(&table, true).await?;
+                session.write(batch, false, Turn::after(comes, tell)).await
+            })
+        })
+    }
+
+    fn new(
+        part: Part,
+        turn: Option<oneshot::Sender<()>>,
+        sent: Option<oneshot::Receiver<()>>,
+        again: bool,
+        settings: &Settings,
+        tries: u32,
+        write: impl FnOnce(Batch) -> BoxFuture<'static, Written>,
+    ) -> Self {
+        let Part { records, promises } = part;
+        let records = Arc::new(records);
+        let (table, count) = (&settings.table, records.len());
+        let span = tracing::debug_span!("store", %table, records = count, again, tries, outcome = Empty);
+        let write = Box::pin(write(Arc::clone(&records)).instrument(span.clone()));
+        Self { records, promises, write, turn, sent, attempt: Attempt::begin(), span }
+    }
+
+    /// The part before is committed.
+    pub(super) fn go(&mut self) {
+        // Where nobody listens, it has failed already.
+        let _ = self.turn.take().map(|turn| turn.send(()));
+    }
+
+    pub(super) fn aboard(&mut self) -> Aboard<'_> {
+        Aboard {
+            write: self.write.as_mut(),
+            sent: self.sent.as_mut(),
+            records: &self.records,
+            promises: &mut self.promises,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(super) fn first_promise(&self) -> Option<&Promise> {
+        self.promises.first()
+    }
+
+    /// Nothing is to be told of it any more: it was, or nobody shall follow.
+    pub(super) fn forget_sent(&mut self) {
+        self.sent = None;
+    }
+
+    /// An answer has come.
+    pub(super) fn answered(self, stored: bool, meters: &Meters) -> Part {
+        self.span.record("outcome", if stored { "stored" } else { "failed" });
+        let Self { records, promises, write, attempt, .. } = self;
+        meters.attempted(attempt, records.len(), stored);
+        drop(write);
+        land(records, promises)
+    }
+
+    /// It is called back.
+    pub(super) fn recalled(self) -> Part {
+        let Self { records, promises, write, .. } = self;
+        drop(write);
+        land(records, promises)
+    }
+}
+
+fn land(records: Batch, promises: Vec<Promise>) -> Part {
+    // The write had the only other one.
+    Part { records: Arc::unwrap_or_clone(records), promises }
+}
