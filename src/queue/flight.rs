@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     metrics::{Attempt, Meters},
     record::Record,
-    store::{Batch, BoxFuture, Session, Store, Turn},
+    store::{Batch, BoxFuture, NextGoes, Session, Store, Turn},
 };
 
 /// Which of the batch were there already.
@@ -25,7 +25,7 @@ pub(super) struct Flight {
     write: BoxFuture<'static, Written>,
     /// Tells the store that the part before is committed.
     turn: Option<oneshot::Sender<()>>,
-    /// Told when nothing is left to do but to commit.
+    /// Told when the next may be sent.
     sent: Option<oneshot::Receiver<()>>,
     attempt: Attempt,
     span: Span,
@@ -40,27 +40,34 @@ pub(super) struct Aboard<'f> {
 }
 
 impl Flight {
-    /// Sets off. `leads`: another may be sent as soon as this one's records are.
-    pub(super) fn first(session: Box<dyn Session>, part: Part, leads: bool, settings: &Settings, tries: u32) -> Self {
-        let (turn, sent) = if leads {
-            let (tell, sent) = oneshot::channel();
-            (Turn::first(tell), Some(sent))
-        } else {
-            (Turn::alone(), None)
+    /// Sets off. `leads`: another may be sent behind it.
+    pub(super) fn first(
+        session: Box<dyn Session>,
+        part: Part,
+        leads: Option<NextGoes>,
+        settings: &Settings,
+        tries: u32,
+    ) -> Self {
+        let (turn, sent) = match leads {
+            None => (Turn::alone(), None),
+            Some(next_goes) => {
+                let (tell, sent) = oneshot::channel();
+                (Turn::first(next_goes, tell), Some(sent))
+            }
         };
         let again = part.promises.iter().any(|promise| promise.unknown);
         Self::new(part, None, sent, again, settings, tries, |batch| session.write(batch, again, turn))
     }
 
     /// Follows another: is sent on a connection that nobody else wants, and committed after [`go`](Self::go).
-    pub(super) fn behind(store: &Arc<dyn Store>, part: Part, settings: &Settings) -> Self {
+    pub(super) fn behind(store: &Arc<dyn Store>, part: Part, next_goes: NextGoes, settings: &Settings) -> Self {
         let (turn, comes) = oneshot::channel();
         let (tell, sent) = oneshot::channel();
         let (store, table) = (Arc::clone(store), settings.table.clone());
         Self::new(part, Some(turn), Some(sent), false, settings, 1, |batch| {
             Box::pin(async move {
                 let session = store.session(&table, true).await?;
-                session.write(batch, false, Turn::after(comes, tell)).await
+                session.write(batch, false, Turn::after(comes, next_goes, tell)).await
             })
         })
     }

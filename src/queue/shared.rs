@@ -405,7 +405,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_burst_took_is_given_back() {
         let settings = Config::default().resolve().unwrap().root;
-        let store = Fake::store(|_| Some(Ok(Vec::new())));
+        let store = Fake::store(|_| Ok(Vec::new()));
         let queue = Queue::start(&settings, &store, &Handle::current(), Totals::default());
         let record = Record::of(&Event::new("burst"), None, &settings).unwrap();
         for _ in 0..settings.queue_capacity {
@@ -420,7 +420,7 @@ mod tests {
     #[tokio::test]
     async fn a_record_that_meets_the_close_on_its_way_is_not_accepted() {
         let settings = Config::default().resolve().unwrap().root;
-        let queue = Queue::start(&settings, &Fake::store(|_| None), &Handle::current(), Totals::default());
+        let queue = Queue::start(&settings, &Fake::silent(), &Handle::current(), Totals::default());
         queue.state().closed = Some(Progress::default());
         let record = Record::of(&Event::new("late"), None, &settings).unwrap();
         assert!(matches!(queue.try_offer(record.clone(), None), Err(Refusal::Closed(_))));

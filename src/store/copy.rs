@@ -7,6 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, future::join};
 use tokio_postgres::{Client, CopyInSink, Error, Statement};
 
+use super::{NextGoes, Turn};
 use crate::record::Record;
 
 /// The signature, no flags, no header extension.
@@ -25,10 +26,18 @@ pub(super) async fn begin(client: &Client, statement: &Statement) -> Result<Copy
 }
 
 /// Sends the rows, and waits until the server has taken them all.
-pub(super) async fn rows(client: &Client, sink: CopyInSink<Bytes>, batch: &[Record]) -> Result<(), Error> {
+pub(super) async fn rows(
+    client: &Client,
+    sink: CopyInSink<Bytes>,
+    batch: &[Record],
+    turn: &mut Turn,
+) -> Result<(), Error> {
     let mut sink = pin!(sink);
     let sent = match feed(sink.as_mut(), batch).await {
-        Ok(()) => sink.finish().await.map(drop),
+        Ok(()) => {
+            turn.is(NextGoes::Sent);
+            sink.finish().await.map(drop)
+        }
         Err(error) => Err(error),
     };
     taken_back(client, sent).await

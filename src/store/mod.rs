@@ -24,7 +24,7 @@ pub(crate) use self::{
     insert::Insert,
     postgres::PgStore,
     prepare::prepare,
-    turn::Turn,
+    turn::{NextGoes, Turn},
 };
 use crate::{error::Error, record::Record, table::TableName};
 

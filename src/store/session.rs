@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Batch, BoxFuture, Insert, Session, Turn, copy, sql::Texts};
+use super::{Batch, BoxFuture, Insert, NextGoes, Session, Turn, copy, sql::Texts};
 use crate::{
     error::{Error, Outcome, Task},
     pool::{Connections, Lease},
@@ -61,6 +61,7 @@ impl PgSession {
 
 /// `false`: this connection is not to be used so.
 async fn copy(lease: Lease, task: Task<'_>, texts: &Texts, batch: &[Record], turn: &mut Turn) -> Result<bool, Error> {
+    let alone = turn.is_alone();
     let sent = async {
         if !texts.prepares || !lease.keeps_statements().await? {
             return Ok(false);
@@ -68,18 +69,18 @@ async fn copy(lease: Lease, task: Task<'_>, texts: &Texts, batch: &[Record], tur
         let statement = lease.prepared(&texts.copy, &[]).await?;
         // Refused here, the driver ends it all the same, so that one answer too many comes for whoever is next.
         let sink = copy::begin(&lease, &statement).await.inspect_err(|_| lease.spoil())?;
-        if turn.is_alone() {
+        if alone {
             copy::all(&lease, sink, batch).await?;
         } else {
-            copy::rows(&lease, sink, batch).await?;
+            copy::rows(&lease, sink, batch, turn).await?;
         }
         Ok(true)
     };
     let sent = lease.within(sent).await;
-    if turn.is_alone() || !matches!(sent, Ok(Ok(true))) {
+    if alone || !matches!(sent, Ok(Ok(true))) {
         return lease.settle(task, sent);
     }
-    turn.all_is_sent();
+    turn.is(NextGoes::Taken);
     turn.has_come().await;
     let committed = lease.within(copy::commit(&lease)).await;
     lease.settle(task, committed).map(|()| true)

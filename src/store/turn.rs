@@ -1,4 +1,4 @@
-//! The order of two writes that are under way at once: the later is sent while the earlier is committed, and is
+//! The order of two writes that are under way at once: the later is sent while the earlier is being stored, and is
 //! committed after it.
 
 use tokio::sync::oneshot;
@@ -6,34 +6,45 @@ use tokio::sync::oneshot;
 /// When a write may commit, and whether another waits to be sent behind it.
 pub(crate) struct Turn {
     comes: Option<oneshot::Receiver<()>>,
-    sent: Option<oneshot::Sender<()>>,
+    next: Option<(NextGoes, oneshot::Sender<()>)>,
+}
+
+/// When the next write may be sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NextGoes {
+    /// When all rows are sent: two server processes work, and the later may take a lock that the earlier wants.
+    Sent,
+    /// When the server has taken all rows, so that only the commit is left.
+    Taken,
 }
 
 impl Turn {
     /// At once, with nothing behind it.
     pub(crate) fn alone() -> Self {
-        Self { comes: None, sent: None }
+        Self { comes: None, next: None }
     }
 
-    /// At once; `sent` is told when the next may be sent.
-    pub(crate) fn first(sent: oneshot::Sender<()>) -> Self {
-        Self { comes: None, sent: Some(sent) }
+    /// At once; `tell` is told when the next goes.
+    pub(crate) fn first(next: NextGoes, tell: oneshot::Sender<()>) -> Self {
+        Self { comes: None, next: Some((next, tell)) }
     }
 
     /// After `comes`.
-    pub(crate) fn after(comes: oneshot::Receiver<()>, sent: oneshot::Sender<()>) -> Self {
-        Self { comes: Some(comes), sent: Some(sent) }
+    pub(crate) fn after(comes: oneshot::Receiver<()>, next: NextGoes, tell: oneshot::Sender<()>) -> Self {
+        Self { comes: Some(comes), next: Some((next, tell)) }
     }
 
     /// Whether the end may be sent together with the rows.
     pub(super) fn is_alone(&self) -> bool {
-        self.comes.is_none() && self.sent.is_none()
+        self.comes.is_none() && self.next.is_none()
     }
 
-    /// All rows are at the server, and nothing is left to do but to commit them.
-    pub(super) fn all_is_sent(&mut self) {
-        // Nobody may wait for it.
-        let _ = self.sent.take().map(|sent| sent.send(()));
+    /// The rows have come so far.
+    pub(super) fn is(&mut self, far: NextGoes) {
+        if let Some((_, tell)) = self.next.take_if(|(next, _)| *next == far) {
+            // Nobody may wait for it.
+            let _ = tell.send(());
+        }
     }
 
     /// Waits until the write before this one is committed; for ever, if that failed.
@@ -41,7 +52,7 @@ impl Turn {
         if let Some(comes) = self.comes.take()
             && comes.await.is_err()
         {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -217,9 +217,7 @@ async fn an_answer_that_leaves_the_end_open() {
 
 #[tokio::test]
 async fn no_connection_becomes_free() {
-    // Another attempt was on its way when the time was over.
     let expected = || Expected {
-        outcome: Outcome::Unknown,
         retryable: true,
         says: vec!["no connection became free within `acquire_timeout`".to_owned(), "raise `pool_size`".to_owned()],
         ..REJECTED

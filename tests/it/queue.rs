@@ -2,6 +2,7 @@
 
 mod answers;
 mod batches;
+mod behind;
 mod room;
 
 use std::{
