@@ -137,7 +137,8 @@ impl Shift {
     /// Takes back what was sent behind, to be sent anew in its turn.
     pub(super) fn recall(&mut self) {
         if let Some(next) = self.next.take() {
-            self.parts.insert(0, next.recalled());
+            // Nothing else is in hand but what is in flight.
+            self.parts.push(next.recalled());
         }
     }
 }
