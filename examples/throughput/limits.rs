@@ -1,8 +1,9 @@
-//! What the server can do at most on one connection.
+//! What the server can do at most on one connection, and on two.
 
 use std::{pin::pin, time::Instant};
 
 use tokio_postgres::{
+    Client, NoTls,
     binary_copy::BinaryCopyInWriter,
     types::{Json, Type},
 };
@@ -33,18 +34,31 @@ impl Bench {
     /// As many rows as fit into a second or so, in one binary COPY.
     pub async fn copy_one_shot(&self) -> Outcome<f64> {
         self.empty().await?;
+        self.copy(&self.sql).await
+    }
+
+    /// The same twice at once, on two connections: what two writers cannot surpass.
+    pub async fn two_copies(&self, url: &str) -> Outcome<f64> {
+        self.empty().await?;
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        tokio::spawn(connection);
+        let (one, other) = tokio::join!(self.copy(&self.sql), self.copy(&client));
+        Ok(one? + other?)
+    }
+
+    async fn copy(&self, client: &Client) -> Outcome<f64> {
         let rows = self.rows();
         let (order, meta) = (Order::sample(), Meta::sample());
         // The driver takes a COPY for done before its commit.
-        self.sql.batch_execute("BEGIN").await?;
-        let sink = self.sql.copy_in(&format!("COPY \"{}\" ({COLUMNS}) FROM STDIN (FORMAT binary)", self.table)).await?;
+        client.batch_execute("BEGIN").await?;
+        let sink = client.copy_in(&format!("COPY \"{}\" ({COLUMNS}) FROM STDIN (FORMAT binary)", self.table)).await?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, &TYPES));
         let began = Instant::now();
         for _ in 0..rows {
             writer.as_mut().write(&Row::new().params(&Json(&order), &Json(&meta))).await?;
         }
         let stored = writer.finish().await?;
-        self.sql.batch_execute("COMMIT").await?;
+        client.batch_execute("COMMIT").await?;
         assert_eq!(stored, u64::from(rows));
         Ok(f64::from(rows) / began.elapsed().as_secs_f64())
     }

@@ -77,8 +77,7 @@ impl Connections {
             .await
             .map_err(|_| task.no_free_connection())?
             .map_err(|error| task.no_connection(error))?;
-        let (timeout, statements, tls) = (self.limits.statement_timeout, self.statements.clone(), self.tls.clone());
-        Ok(Lease::new(object, timeout, statements, tls, self.owned))
+        Ok(Lease::new(object, &self.limits, self.statements.clone(), self.tls.clone(), self.owned))
     }
 
     /// Closes the pool if it is ours.

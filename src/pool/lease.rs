@@ -10,13 +10,18 @@ use deadpool_postgres::Object;
 use tokio_postgres::{Error as PgError, NoTls, Statement, error::SqlState, types::Type};
 
 use super::{statements::Statements, tls::Tls};
-use crate::error::{Error, Task};
+use crate::{
+    config::PoolSettings,
+    error::{Error, Task},
+};
 
 /// A connection on loan for one call. Dropped while the call is under way, it does not go back to the pool.
 pub(crate) struct Lease {
     /// Taken only where the lease ends: by `settle`, which consumes it, and by `drop`.
     object: Option<Object>,
     timeout: Duration,
+    /// A cancel takes a connection of its own.
+    connect_timeout: Duration,
     statements: Statements,
     tls: Option<Tls>,
     /// Whether the pool is ours.
@@ -34,14 +39,15 @@ type Answer<T> = Result<Result<T, PgError>, TimedOut>;
 impl Lease {
     pub(super) fn new(
         object: Object,
-        timeout: Duration,
+        limits: &PoolSettings,
         statements: Statements,
         tls: Option<Tls>,
         owned: bool,
     ) -> Self {
         Self {
             object: Some(object),
-            timeout,
+            timeout: limits.statement_timeout,
+            connect_timeout: limits.connect_timeout,
             statements,
             tls,
             owned,
@@ -120,7 +126,7 @@ impl Drop for Lease {
             // Else the server goes on with it, on a connection that the pool no longer counts.
             let cancel = client.cancel_token();
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                let (timeout, tls) = (self.timeout, self.tls.take());
+                let (timeout, tls) = (self.connect_timeout, self.tls.take());
                 let cancelled = async move {
                     match tls {
                         Some(tls) => cancel.cancel_query(tls.connector()).await,
