@@ -71,6 +71,7 @@ pub mod query;
 mod queue;
 mod receipt;
 mod record;
+mod reservation;
 mod root;
 mod schema;
 mod scope;
@@ -99,6 +100,7 @@ pub use self::{
     queue::{Drained, Failures, Stats},
     receipt::{Durability, Receipt},
     record::Record,
+    reservation::Reservation,
     root::Tracevault,
     schema::{Indexes, InitSql, generate_init_sql},
     scope::Scope,

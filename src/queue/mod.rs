@@ -26,7 +26,7 @@ mod worker;
 pub(crate) use self::{
     answer::{Answer, Refusal},
     handle::{Queue, StrongQueue, WeakQueue},
-    shared::Waiter,
+    shared::{Place, Waiter},
     stats::Totals,
 };
 pub use self::{

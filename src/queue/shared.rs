@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -60,6 +60,21 @@ pub(crate) struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.totals.add(self.stats());
+    }
+}
+
+/// Room for a record that is not there yet. Dropped, it is given back.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    /// `None`: a record has it.
+    bytes: Option<u32>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(bytes) = self.bytes {
+            self.shared.free(1, bytes as usize);
+        }
     }
 }
 
@@ -122,6 +137,36 @@ impl Shared {
         self.push(record, waiter, weight)?;
         slot.forget();
         bytes.forget();
+        Ok(())
+    }
+
+    /// Holds room for a record, if there is some now: its place, and so many bytes.
+    pub(crate) fn try_hold(self: &Arc<Self>, bytes: usize) -> Result<Place, Error> {
+        let bytes = u32::try_from(bytes.min(self.settings.queue_bytes)).unwrap_or(u32::MAX);
+        match self.slots.try_acquire().and_then(|slot| Ok((slot, self.bytes.try_acquire_many(bytes)?))) {
+            Ok((slot, permits)) => {
+                slot.forget();
+                permits.forget();
+                Ok(Place { shared: Arc::clone(self), bytes: Some(bytes) })
+            }
+            Err(TryAcquireError::Closed) => Err(ClosedError::new(WHAT).into()),
+            Err(TryAcquireError::NoPermits) => Err(self.full().into()),
+        }
+    }
+
+    /// Accepts the record in a place that was held, with more bytes where it takes more.
+    pub(crate) fn offer_in(&self, mut place: Place, record: Record, waiter: Option<Waiter>) -> Result<(), Error> {
+        let (weight, held) = (self.weigh(&record), place.bytes.unwrap_or_default());
+        match self.bytes.try_acquire_many(weight.saturating_sub(held)) {
+            Ok(more) => more.forget(),
+            Err(TryAcquireError::Closed) => return Err(ClosedError::new(WHAT).into()),
+            Err(TryAcquireError::NoPermits) => return Err(self.full().into()),
+        }
+        // What is more than held goes back with the place, unless the record gets it.
+        place.bytes = Some(held.max(weight));
+        self.push(record, waiter, weight)?;
+        place.bytes = None;
+        self.bytes.add_permits(held.saturating_sub(weight) as usize);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod batches;
 mod behind;
+mod reserved;
 mod room;
 
 use std::{
