@@ -58,6 +58,8 @@ mod emit;
 mod encoded;
 mod error;
 mod event;
+#[cfg(feature = "http")]
+pub mod http;
 mod ids;
 mod lifecycle;
 mod mask;
