@@ -1,1 +1,3 @@
 //! The HTTP capture.
+
+mod rules;
