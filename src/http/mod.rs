@@ -1,0 +1,43 @@
+//! HTTP capture: every exchange becomes one audit event, however it ends.
+
+mod audit_sink;
+mod body;
+mod client;
+mod committing;
+mod exchange;
+#[cfg(feature = "axum")]
+mod extract;
+mod facts;
+mod fault;
+mod future;
+mod guard;
+mod handle;
+mod hash;
+mod layer;
+mod matcher;
+mod options;
+mod origin;
+mod query;
+mod request_body;
+mod request_id;
+mod service;
+mod sink;
+mod stats;
+
+#[cfg(feature = "axum")]
+pub use self::extract::NotCaptured;
+pub use self::{
+    audit_sink::AuditSink,
+    body::ResponseBody,
+    exchange::{CapturedError, Ending, Exchange, Party},
+    future::ResponseFuture,
+    handle::{Emitting, RequestAudit},
+    hash::BodyHash,
+    layer::CaptureLayer,
+    matcher::Matcher,
+    request_body::RequestBody,
+    request_id::RequestId,
+    service::Capture,
+    sink::{Admission, Busy, Commit, Sink},
+    stats::CaptureStats,
+};
