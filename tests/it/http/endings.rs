@@ -282,7 +282,7 @@ async fn a_head_of_the_handler_keeps_its_status_and_gets_our_id() {
     assert_eq!(response.headers().get_all("x-request-id").iter().count(), 1);
     let ended = stand.ended();
     assert_eq!((ended.request_id.as_str(), ended.correlation_id.as_deref()), ("req-7", Some("cor-7")));
-    stand.audit.flush().await.unwrap();
+    stand.flush().await;
     let rows = stand.table.select("request_id, correlation_id", "", &[]).await;
     assert_eq!((rows[0].get::<_, &str>(0), rows[0].get::<_, &str>(1)), ("req-7", "cor-7"));
     stand.stored(&[("http.GET./thing", 418)]).await;

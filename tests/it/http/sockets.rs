@@ -181,8 +181,10 @@ async fn a_second_and_a_half_is_told_as_such_and_the_first_byte_beside_it() {
         assert!(about.contains(&ended.latency), "{:?}", ended.latency);
         assert_eq!(about.contains(&ended.ttfb.unwrap()), path == "/head", "{:?}", ended.ttfb);
     }
-    stand.audit.flush().await.unwrap();
-    for row in stand.table.select("(data #>> '{metrics,latencyMs}')::float8", "", &[]).await {
+    stand.flush().await;
+    let rows = stand.table.select("(data #>> '{metrics,latencyMs}')::float8", "", &[]).await;
+    assert_eq!(rows.len(), 2);
+    for row in rows {
         assert!((1_500.0..2_500.0).contains(&row.get::<_, f64>(0)));
     }
     stand.stored(&[("http.GET./head", 200), ("http.GET./body", 200)]).await;

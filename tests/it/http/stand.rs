@@ -14,6 +14,7 @@ pub struct Stand {
     pub table: Table,
     pub audit: Tracevault,
     pub layer: CaptureLayer<Watched>,
+    scope: Scope,
     ended: mpsc::UnboundedReceiver<Exchange>,
 }
 
@@ -58,10 +59,11 @@ impl Stand {
     pub async fn with(theme: &str, told: impl FnOnce(AuditSink) -> AuditSink) -> Self {
         let table = Table::new(theme).await;
         let audit = table.audit();
-        let sink = told(AuditSink::new(audit.scope(ScopeOverrides::new()).unwrap()));
+        let scope = audit.scope(ScopeOverrides::new()).unwrap();
+        let sink = told(AuditSink::new(scope.clone()));
         let (shown, ended) = mpsc::unbounded_channel();
         let layer = CaptureLayer::with_sink(Watched { sink, shown });
-        Self { table, audit, layer, ended }
+        Self { table, audit, layer, scope, ended }
     }
 
     /// The next exchange that ends.
@@ -78,6 +80,11 @@ impl Stand {
 
     pub fn nothing_ended(&mut self) {
         assert!(self.ended.try_recv().is_err(), "nothing has ended yet");
+    }
+
+    /// Waits until all that ended is stored.
+    pub async fn flush(&self) {
+        self.scope.flush().await.unwrap();
     }
 
     /// Names and statuses of all that is stored.
