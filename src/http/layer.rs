@@ -7,6 +7,7 @@ use tower_layer::Layer;
 
 use super::{
     audit_sink::AuditSink,
+    client::TrustedProxies,
     exchange::Party,
     hash::BodyHash,
     matcher::Matcher,
@@ -90,6 +91,12 @@ impl<S> CaptureLayer<S> {
     #[must_use]
     pub fn body_hash(self, hash: BodyHash) -> Self {
         self.with(|options| options.body_hash = hash)
+    }
+
+    /// The proxies whose word counts for the client's address; none by default.
+    #[must_use]
+    pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        self.with(|options| options.trusted_proxies = proxies)
     }
 
     /// Whether the client's address is kept; true by default.

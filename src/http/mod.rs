@@ -13,6 +13,7 @@ mod future;
 mod guard;
 mod handle;
 mod hash;
+mod kind;
 mod layer;
 mod matcher;
 mod options;
@@ -29,10 +30,12 @@ pub use self::extract::NotCaptured;
 pub use self::{
     audit_sink::AuditSink,
     body::ResponseBody,
+    client::TrustedProxies,
     exchange::{CapturedError, Ending, Exchange, Party},
     future::ResponseFuture,
     handle::{Emitting, RequestAudit},
-    hash::BodyHash,
+    hash::{BodyHash, HmacKey},
+    kind::Kind,
     layer::CaptureLayer,
     matcher::Matcher,
     request_body::RequestBody,

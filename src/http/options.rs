@@ -52,7 +52,7 @@ impl Default for Options {
             skip_paths: vec!["/health".into(), "/healthz".into()],
             include: Vec::new(),
             ignore: Vec::new(),
-            body_hash: BodyHash::Sha256,
+            body_hash: BodyHash::default(),
             trusted_proxies: TrustedProxies::default(),
             client_ip: true,
             user_agent: true,
