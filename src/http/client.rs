@@ -44,10 +44,11 @@ impl TrustedProxies {
     /// # Errors
     /// `Config` where one is neither.
     pub fn new<S: AsRef<str>>(networks: impl IntoIterator<Item = S>) -> Result<Self, Error> {
-        networks.into_iter().map(|network| network.as_ref().parse()).collect::<Result<_, ConfigError>>().map_or_else(
-            |error| Err(error.into()),
-            |networks| Ok(Self(networks)),
-        )
+        networks
+            .into_iter()
+            .map(|network| network.as_ref().parse())
+            .collect::<Result<_, ConfigError>>()
+            .map_or_else(|error| Err(error.into()), |networks| Ok(Self(networks)))
     }
 
     /// The client's address. `peer` is at the other end of the socket; without it nothing can be known. What is IPv4

@@ -1,61 +1,72 @@
 //! A commit on its way.
 
 use std::{
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
-use super::{layer::Shared, sink::Commit, stats::count};
+use tokio::runtime::Handle;
 
-/// The commit of a fail closed exchange, counted once. Dropped, it is handed over all the same: nobody waits for it.
+use super::{
+    layer::Shared,
+    sink::Commit,
+    stats::{Counters, count},
+};
+
+/// The commit of an exchange whose head waits for it, counted once. Dropped, it goes on: a client may be gone.
 pub(super) struct Committing {
-    commit: Commit,
+    /// None: it is through.
+    commit: Option<Commit>,
     shared: Arc<Shared>,
-    polled: bool,
-    counted: bool,
 }
 
 impl Committing {
     pub(super) fn new(commit: Commit, shared: Arc<Shared>) -> Self {
-        Self { commit, shared, polled: false, counted: false }
+        Self { commit: Some(commit), shared }
     }
 
     /// Whether the exchange is stored.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<bool> {
-        self.polled = true;
-        let commit = self.commit.as_mut();
-        let polled = catch_unwind(AssertUnwindSafe(|| commit.poll(context)));
-        let stored = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(()))) => true,
-            Ok(Poll::Ready(Err(error))) => {
-                tracing::warn!(%error, "an exchange was not committed");
-                false
-            }
-            Err(_) => {
-                count(&self.shared.counters.panics);
-                false
-            }
-        };
-        self.count(stored);
-        Poll::Ready(stored)
-    }
-
-    fn count(&mut self, stored: bool) {
-        if !std::mem::replace(&mut self.counted, true) {
-            let counters = &self.shared.counters;
-            count(if stored { &counters.captured } else { &counters.lost });
+        let Some(commit) = &mut self.commit else { return Poll::Ready(false) };
+        let polled = poll(commit, &self.shared.counters, context);
+        if polled.is_ready() {
+            self.commit = None;
         }
+        polled
     }
+}
+
+fn poll(commit: &mut Commit, counters: &Counters, context: &mut Context<'_>) -> Poll<bool> {
+    let stored = match catch_unwind(AssertUnwindSafe(|| commit.as_mut().poll(context))) {
+        Ok(Poll::Pending) => return Poll::Pending,
+        Ok(Poll::Ready(Ok(()))) => true,
+        Ok(Poll::Ready(Err(error))) => {
+            tracing::warn!(%error, "an exchange was not committed");
+            false
+        }
+        Err(_) => {
+            count(&counters.panics);
+            false
+        }
+    };
+    count(if stored { &counters.captured } else { &counters.lost });
+    Poll::Ready(stored)
 }
 
 impl Drop for Committing {
     fn drop(&mut self) {
-        if self.counted {
+        // At once, so that order is kept, and it works where there is no runtime.
+        if self.poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return;
         }
-        let taken = self.polled || !matches!(self.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(false));
-        self.count(taken);
+        let (Some(mut commit), counters) = (self.commit.take(), Arc::clone(&self.shared.counters)) else { return };
+        match Handle::try_current() {
+            Ok(runtime) => {
+                drop(runtime.spawn(async move { poll_fn(|context| poll(&mut commit, &counters, context)).await }))
+            }
+            Err(_) => count(&counters.lost),
+        }
     }
 }

@@ -13,8 +13,8 @@ use super::{
     exchange::{Ending, Exchange, Party},
     handle::{RequestAudit, Said},
     layer::Shared,
-    options::{Options, resolved},
-    origin, query,
+    options::resolved,
+    origin,
     stats::count,
 };
 
@@ -70,7 +70,7 @@ impl Facts {
     /// The exchange as far as it is known here.
     pub(super) fn exchange(
         self,
-        options: &Options,
+        shared: &Shared,
         handle: &RequestAudit,
         said: Said,
         ending: Ending,
@@ -81,11 +81,11 @@ impl Facts {
             correlation_id: handle.correlation_id().map(ToOwned::to_owned),
             method: self.method.as_str().to_owned(),
             version: self.version,
-            path: self.uri.path().to_owned(),
-            query: options.query.then(|| query::masked(self.uri.query())).flatten(),
+            path: shared.masking.path(&self.uri),
+            query: shared.options.query.then(|| shared.masking.query(&self.uri)).flatten(),
             route: self.route,
             client_ip: self.client_ip,
-            user_agent: self.user_agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned()),
+            user_agent: self.user_agent.map(|agent| shared.masking.user_agent(&agent)),
             status: None,
             ending,
             started_at: self.started_at,

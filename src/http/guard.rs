@@ -131,7 +131,7 @@ impl Open {
             count(&shared.counters.skipped);
             return None;
         }
-        let mut exchange = facts.exchange(&shared.options, &handle, said, ending(), latency);
+        let mut exchange = facts.exchange(&shared, &handle, said, ending(), latency);
         exchange.response_bytes = response_bytes;
         if let Some(tally) = tally {
             exchange.request_bytes = tally.bytes();

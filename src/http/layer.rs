@@ -10,13 +10,14 @@ use super::{
     client::TrustedProxies,
     exchange::Party,
     hash::BodyHash,
+    masking::Masking,
     matcher::Matcher,
     options::Options,
     service::Capture,
     sink::Sink,
     stats::{CaptureStats, Counters},
 };
-use crate::Scope;
+use crate::{Error, Mode, Scope};
 
 /// Captures every exchange of the service below it, once, and hands it to a sink: one audit event each by default.
 ///
@@ -28,7 +29,7 @@ use crate::Scope;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tracevault::Error> {
 /// # let (audit, _recorder) = testing::recorder(Config::default())?;
-/// let layer = CaptureLayer::new(audit.get_scope("http")?)
+/// let layer = CaptureLayer::new((*audit).clone())
 ///     .skip_paths(["/health", "/healthz", "/metrics"])
 ///     .session(|parts| Some(parts.headers.get("x-session")?.to_str().ok()?.to_owned()));
 /// let app: Router = Router::new().route("/orders/{id}", get(|| async { "an order" })).layer(layer.clone());
@@ -49,6 +50,8 @@ pub(super) struct Shared {
     pub(super) options: Arc<Options>,
     pub(super) sink: Arc<dyn Sink>,
     pub(super) counters: Arc<Counters>,
+    /// The scope's.
+    pub(super) masking: Masking,
 }
 
 impl CaptureLayer {
@@ -166,15 +169,48 @@ fn party((id, kind): (String, String)) -> Party {
 }
 
 impl CaptureLayer<AuditSink> {
-    /// Whether the head of an answer waits until the exchange is committed; false by default.
+    /// See [`AuditSink::service_name`].
     #[must_use]
-    pub fn fail_closed(self, yes: bool) -> Self {
-        self.with_audit(|sink| sink.fail_closed(yes))
+    pub fn service_name(self, name: impl AsRef<str>) -> Self {
+        self.with_sink_of(|sink| sink.service_name(name))
     }
 
-    fn with_audit(self, set: impl FnOnce(AuditSink) -> AuditSink) -> Self {
+    /// See [`AuditSink::environment`].
+    ///
+    /// # Errors
+    /// `Config` where it is empty, longer than 128 characters, or holds NUL.
+    pub fn environment(self, environment: impl Into<Arc<str>>) -> Result<Self, Error> {
+        self.try_with_sink_of(|sink| sink.environment(environment))
+    }
+
+    /// See [`AuditSink::max_payload_bytes`].
+    ///
+    /// # Errors
+    /// `Config` where it has not even room for the least payload.
+    pub fn max_payload_bytes(self, bytes: usize) -> Result<Self, Error> {
+        self.try_with_sink_of(|sink| sink.max_payload_bytes(bytes))
+    }
+
+    /// See [`AuditSink::mode`].
+    #[must_use]
+    pub fn mode(self, mode: Mode) -> Self {
+        self.with_sink_of(|sink| sink.mode(mode))
+    }
+
+    /// See [`AuditSink::fail_closed`].
+    #[must_use]
+    pub fn fail_closed(self, yes: bool) -> Self {
+        self.with_sink_of(|sink| sink.fail_closed(yes))
+    }
+
+    fn with_sink_of(self, set: impl FnOnce(AuditSink) -> AuditSink) -> Self {
         let sink = Arc::new(set(Arc::unwrap_or_clone(self.sink)));
         Self { sink, ..self }
+    }
+
+    fn try_with_sink_of(self, set: impl FnOnce(AuditSink) -> Result<AuditSink, Error>) -> Result<Self, Error> {
+        let sink = Arc::new(set(Arc::unwrap_or_clone(self.sink))?);
+        Ok(Self { sink, ..self })
     }
 }
 
@@ -183,8 +219,9 @@ impl<S: Sink, Svc> Layer<Svc> for CaptureLayer<S> {
 
     fn layer(&self, inner: Svc) -> Capture<Svc> {
         let Self { options, sink, counters } = self;
-        let sink = Arc::clone(sink) as Arc<dyn Sink>;
-        Capture::new(inner, Arc::new(Shared { options: Arc::clone(options), sink, counters: Arc::clone(counters) }))
+        let masking = Masking::of(sink.scope());
+        let (options, counters) = (Arc::clone(options), Arc::clone(counters));
+        Capture::new(inner, Arc::new(Shared { options, sink: Arc::clone(sink) as _, counters, masking }))
     }
 }
 

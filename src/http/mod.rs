@@ -2,8 +2,10 @@
 
 mod audit_sink;
 mod body;
+mod clamp;
 mod client;
 mod committing;
+mod document;
 mod exchange;
 #[cfg(feature = "axum")]
 mod extract;
@@ -15,7 +17,9 @@ mod handle;
 mod hash;
 mod kind;
 mod layer;
+mod masking;
 mod matcher;
+mod name;
 mod options;
 mod origin;
 mod query;
@@ -24,6 +28,7 @@ mod request_id;
 mod service;
 mod sink;
 mod stats;
+mod text;
 
 #[cfg(feature = "axum")]
 pub use self::extract::NotCaptured;

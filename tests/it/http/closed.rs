@@ -105,7 +105,9 @@ async fn fail_closed_an_exchange_without_an_answer_is_stored_too() {
     let service = tower::service_fn(|_| std::future::ready(Err::<axum::response::Response, _>("no answer")));
     let error = stand.layer.layer(service).oneshot(request("/error")).await.err().unwrap();
     assert_eq!(error, "no answer");
-    assert_eq!(stand.layer.stats().captured, 3);
+    while stand.layer.stats().captured < 3 {
+        tokio::task::yield_now().await;
+    }
     stand.stored(&[("http.GET./gone", 499), ("http.GET./panic", 500), ("http.GET./error", 500)]).await;
 }
 
@@ -121,6 +123,21 @@ async fn fail_closed_what_a_handler_skips_goes_out_at_once() {
         assert_eq!(app.clone().oneshot(request(uri)).await.unwrap().status(), StatusCode::OK);
     }
     assert_eq!((layer.stats().skipped, layer.stats().lost), (2, 0));
+}
+
+#[tokio::test]
+async fn fail_closed_a_client_that_does_not_wait_for_the_commit_changes_nothing() {
+    let mut stand = Stand::with("http_closed", |sink| sink.fail_closed(true)).await;
+    let (app, _) = counted(stand.layer.clone());
+    stand.table.sql.batch_execute(&format!("BEGIN; LOCK TABLE \"{}\"", stand.table.name)).await.unwrap();
+    assert!(app.oneshot(request("/")).now_or_never().is_none());
+    let ended = stand.ended();
+    assert_eq!((ended.ending, ended.status), (Ending::AtHead, Some(201)));
+    stand.table.sql.batch_execute("COMMIT").await.unwrap();
+    while stand.layer.stats().captured < 1 {
+        tokio::task::yield_now().await;
+    }
+    stand.stored(&[("http.GET./", 201)]).await;
 }
 
 /// Has no room, or panics.
