@@ -31,17 +31,18 @@ const LONGEST_ID: usize = 512;
 /// out, replaced or cut: no exchange is lost for what is in it.
 ///
 /// ```
-/// use tracevault::{Config, http::{AuditSink, Exchange, RequestId, Sink}, testing};
+/// use tracevault::{Config, ScopeOverrides, http::{AuditSink, Exchange, RequestId, Sink}, testing};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tracevault::Error> {
 /// let (audit, recorder) = testing::recorder(Config::default().environment("staging"))?;
-/// let sink = AuditSink::new((*audit).clone()).service_name("shop").max_payload_bytes(4_000)?;
+/// let scope = audit.scope(ScopeOverrides::new())?;
+/// let sink = AuditSink::new(scope.clone()).service_name("shop").max_payload_bytes(4_000)?;
 ///
 /// let mut exchange = Exchange::new(RequestId::new(), "GET", "/orders/7");
 /// (exchange.route, exchange.status) = (Some("/orders/{id}".into()), Some(404));
 /// sink.capture(exchange)?;
-/// audit.flush().await?;
+/// scope.flush().await?;
 ///
 /// let record = &recorder.records()[0];
 /// assert_eq!((record.event(), record.environment()), ("http.GET./orders/{id}", Some("staging")));

@@ -21,7 +21,8 @@ use crate::{ConfigError, Error, Event, Receipt, Scope, read_correlation_id_heade
 /// With feature `axum` it is an extractor. Clones share it. What is said after the exchange has ended is not heard.
 ///
 /// ```
-/// # use tracevault::{Event, http::RequestAudit};
+/// use tracevault::{Event, http::RequestAudit};
+///
 /// async fn checkout(audit: RequestAudit) -> Result<(), tracevault::Error> {
 ///     audit.event_name("payment.checkout.initiated").actor("user_123", "user").target("order_9", "order");
 ///     // An event of its own, with the ids of this request.

@@ -8,6 +8,7 @@ mod endings;
 mod handle;
 #[cfg(feature = "axum")]
 mod routing;
+mod rules;
 #[cfg(feature = "axum")]
 mod sockets;
 mod stand;
