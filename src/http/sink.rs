@@ -54,8 +54,8 @@ pub type Commit = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 pub struct Admission(Box<dyn FnOnce(Exchange) -> Commit + Send>);
 
 impl Admission {
-    /// `commit` is called with the exchange at its end. The future must have handed the exchange over once it was polled
-    /// for the first time, and finish its work when it is dropped after that: a client may be gone.
+    /// `commit` is called with the exchange at its end. Where nobody waits any more, since the client is gone, its future
+    /// goes on as a task of its own.
     pub fn new<C>(commit: impl FnOnce(Exchange) -> C + Send + 'static) -> Self
     where
         C: Future<Output = Result<(), Error>> + Send + 'static,
