@@ -21,7 +21,7 @@ pub(super) struct Document<'e> {
     pub(super) message: String,
     pub(super) timestamp: String,
     context: Context<'e>,
-    request: Request<'e>,
+    request: Asked<'e>,
     metrics: Metrics,
     severity: &'static str,
     pub(super) outcome: &'static str,
@@ -49,7 +49,7 @@ struct Context<'e> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Request<'e> {
+struct Asked<'e> {
     request_id: &'e str,
     method: Cow<'e, str>,
     path: Cow<'e, str>,
@@ -119,7 +119,7 @@ impl<'e> Document<'e> {
             info: (kind == Kind::Info).then(|| Info { status_code, action: method.to_lowercase() }),
             data: (!exchange.data.is_empty()).then_some(&exchange.data),
             truncated: false,
-            request: Request {
+            request: Asked {
                 request_id: exchange.request_id.as_str(),
                 method,
                 path,
