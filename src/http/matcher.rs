@@ -22,6 +22,7 @@ use regex::Regex;
 ///     assert!(matchers.iter().any(|matcher| matcher.matches(None, path, path)), "{path}");
 /// }
 /// assert!(!matchers.iter().any(|matcher| matcher.matches(None, "/apis", "/apis")));
+/// # Ok::<(), tracevault::regex::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Matcher(Form);
