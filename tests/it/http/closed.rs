@@ -34,6 +34,16 @@ fn counted<S: Sink>(layer: CaptureLayer<S>) -> (Router, Arc<AtomicU64>) {
     (Router::new().route("/", get(work)).layer(layer), ran)
 }
 
+/// Waits until so many were captured.
+async fn captured(stand: &Stand, count: u64) {
+    let all = async {
+        while stand.layer.stats().captured < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), all).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_stopped_database_and_a_full_queue_cost_a_counter_and_no_request() {
     let config = Config::new("postgres://127.0.0.1:1/none").queue_capacity(2).close_timeout(Duration::from_millis(50));
@@ -105,9 +115,7 @@ async fn fail_closed_an_exchange_without_an_answer_is_stored_too() {
     let service = tower::service_fn(|_| std::future::ready(Err::<axum::response::Response, _>("no answer")));
     let error = stand.layer.layer(service).oneshot(request("/error")).await.err().unwrap();
     assert_eq!(error, "no answer");
-    while stand.layer.stats().captured < 3 {
-        tokio::task::yield_now().await;
-    }
+    captured(&stand, 3).await;
     stand.stored(&[("http.GET./gone", 499), ("http.GET./panic", 500), ("http.GET./error", 500)]).await;
 }
 
@@ -134,9 +142,7 @@ async fn fail_closed_a_client_that_does_not_wait_for_the_commit_changes_nothing(
     let ended = stand.ended();
     assert_eq!((ended.ending, ended.status), (Ending::AtHead, Some(201)));
     stand.table.sql.batch_execute("COMMIT").await.unwrap();
-    while stand.layer.stats().captured < 1 {
-        tokio::task::yield_now().await;
-    }
+    captured(&stand, 1).await;
     stand.stored(&[("http.GET./", 201)]).await;
 }
 
