@@ -70,8 +70,8 @@ fn least(document: &Document<'_>, rules: Rules<'_>) -> Written {
             return written;
         }
         if characters == 0 {
-            // Not even that: let the scope refuse it, and count it.
-            return Written(vec![b' '; rules.limit + 1]);
+            // A pattern of the scope has made an id or a timestamp longer than the limit foresaw.
+            return Written(b"{}".to_vec());
         }
         characters = characters * 3 / 4;
     }

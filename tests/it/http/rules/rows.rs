@@ -61,7 +61,7 @@ async fn an_exchange_is_a_row_with_all_of_its_columns() {
     assert_eq!((&data["id"], &data["timestamp"]), (&id.to_string().into(), &"2026-01-02T03:04:05.123Z".into()));
     assert_eq!(meta["request_id"], *request_id);
     // Errors are found as errors.
-    let errors = audit.query().find_many(tracevault::query::Filters::new().errors_only(true)).await.unwrap();
+    let errors = audit.query().find_many(tracevault::query::Filters::new().errors_only()).await.unwrap();
     assert_eq!(errors.iter().map(|record| record.id).collect::<Vec<_>>(), [id]);
     audit.close().await.unwrap();
     table.drop().await;
