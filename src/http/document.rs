@@ -49,6 +49,7 @@ struct Context<'e> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "as the payload spells it")]
 struct Request<'e> {
     request_id: &'e str,
     method: Cow<'e, str>,

@@ -16,7 +16,7 @@ use tracevault::{
     http::{Admission, AuditSink, Busy, CaptureLayer, Ending, Exchange, Sink},
 };
 
-use super::stand::Stand;
+use super::stand::{Stand, panicking};
 use crate::kit::Table;
 
 fn request(uri: &str) -> Request {
@@ -101,12 +101,7 @@ async fn fail_closed_a_failed_commit_answers_503() {
 #[tokio::test]
 async fn fail_closed_an_exchange_without_an_answer_is_stored_too() {
     let mut stand = Stand::with("http_closed", |sink| sink.fail_closed(true)).await;
-    let panics = || async {
-        if true {
-            panic!("at work")
-        }
-    };
-    let app = Router::new().route("/gone", get(std::future::pending::<()>)).route("/panic", get(panics));
+    let app = Router::new().route("/gone", get(std::future::pending::<()>)).route("/panic", get(panicking));
     let app = app.layer(stand.layer.clone());
     assert!(app.clone().oneshot(request("/gone")).now_or_never().is_none());
     assert_eq!(stand.ended().ending, Ending::AbortedBeforeHead);
