@@ -152,7 +152,7 @@ fn every_exchange_becomes_json_within_the_limit() {
     let masks = Config::default().mask_fields(["x", "pin"]).mask_patterns([regex::Regex::new("[xé]").unwrap()]);
     let kinds = [Kept::new(Config::default()), Kept::new(masks)];
     let limits = prop_oneof![SMALLEST..400, SMALLEST..13_000, Just(usize::MAX)];
-    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) });
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) });
     let tested = runner.run(&(arbitrary(), limits, 0..kinds.len()), |(exchange, limit, kind)| {
         let kept = &kinds[kind];
         kept.recorder.clear();

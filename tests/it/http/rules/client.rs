@@ -91,6 +91,8 @@ fn the_standard_header_says_the_same() {
         ("for=", "10.0.0.1"),
         ("host=\"a,for=6.6.6.6\";for=203.0.113.9", "203.0.113.9"),
         ("host=\"a;for=6.6.6.6\";for=203.0.113.9", "203.0.113.9"),
+        ("for=203.0.113.9;host=\"a, for=6.6.6.6 , b\"", "203.0.113.9"),
+        ("for=203.0.113.9;host=\"a; for=6.6.6.6 ; b\"", "203.0.113.9"),
         // Quotes that a client left open do not swallow what the proxy has appended.
         ("for=6.6.6.6, for=\"x, for=203.0.113.9", "203.0.113.9"),
         ("for=6.6.6.6, for=\"x, for=\"[2001:db8::1]:80\"", "2001:db8::1"),

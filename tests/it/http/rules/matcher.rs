@@ -17,7 +17,7 @@ fn forms(text: &str) -> [Matcher; 4] {
 #[test]
 fn each_form_is_tried_on_each_text() {
     let segment = "(/[a-z]{1,5}){1,3}";
-    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(50) });
     let tested = runner.run(&(segment, segment, "[a-z]{1,4}=[a-z]{0,4}"), |(route, path, query)| {
         let route = format!("{route}/{{id}}");
         let path = format!("{path}/7");
