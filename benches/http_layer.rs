@@ -93,7 +93,7 @@ fn http_layer(criterion: &mut Criterion) {
         ("null sink", &mut || exchange(&mut into_null)),
         ("audit sink", &mut || exchange(&mut into_audit)),
     ] {
-        println!("{name}: {} allocations", allocation_counter::measure(|| run()).count_total);
+        println!("{name}: {} allocations", allocation_counter::measure(run).count_total);
     }
 
     let mut group = criterion.benchmark_group("http_layer");

@@ -62,11 +62,7 @@ impl Drop for Committing {
             return;
         }
         let (Some(mut commit), counters) = (self.commit.take(), Arc::clone(&self.shared.counters)) else { return };
-        match Handle::try_current() {
-            Ok(runtime) => {
-                drop(runtime.spawn(async move { poll_fn(|context| poll(&mut commit, &counters, context)).await }))
-            }
-            Err(_) => count(&counters.lost),
-        }
+        let Ok(runtime) = Handle::try_current() else { return count(&counters.lost) };
+        runtime.spawn(async move { poll_fn(|context| poll(&mut commit, &counters, context)).await });
     }
 }

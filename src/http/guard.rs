@@ -24,7 +24,7 @@ use super::{
 };
 
 /// An exchange that runs. Dropped, it has ended there: the client is gone.
-pub(super) struct Guard(Option<Open>);
+pub(super) struct Guard(Option<Box<Open>>);
 
 struct Open {
     shared: Arc<Shared>,
@@ -64,7 +64,7 @@ impl Guard {
         tally: Option<Arc<Tally>>,
         admission: Option<Admission>,
     ) -> Self {
-        Self(Some(Open { shared, facts, handle, tally, admission, head: None, response_bytes: 0 }))
+        Self(Some(Box::new(Open { shared, facts, handle, tally, admission, head: None, response_bytes: 0 })))
     }
 
     /// The response's head was made.

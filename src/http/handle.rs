@@ -111,9 +111,10 @@ impl RequestAudit {
     /// More to store with the exchange: anything that serialises to a JSON object. Said again, its keys are added, and
     /// those of the same name replaced. What is no object is left out, with a warning in the log.
     pub fn data(&self, data: impl Serialize) -> &Self {
-        match serde_json::to_value(data) {
-            Ok(Value::Object(mut data)) => self.said().data.append(&mut data),
-            _ => tracing::warn!("a handler's data for its audit event is no JSON object: it is left out"),
+        if let Ok(Value::Object(mut data)) = serde_json::to_value(data) {
+            self.said().data.append(&mut data);
+        } else {
+            tracing::warn!("a handler's data for its audit event is no JSON object: it is left out");
         }
         self
     }
@@ -155,13 +156,11 @@ impl RequestAudit {
             ids.correlation_id.get_or_insert_with(|| inherited.clone().into());
         }
         let scope = self.said().scope.clone();
-        match scope {
-            Some(scope) => Box::pin(scope.emit(event)),
-            None => {
-                let reason = "is missing: the capture layer's sink has none to emit to";
-                Box::pin(ready(Err(ConfigError::new("scope", reason).into())))
-            }
-        }
+        let Some(scope) = scope else {
+            let reason = "is missing: the capture layer's sink has none to emit to";
+            return Box::pin(ready(Err(ConfigError::new("scope", reason).into())));
+        };
+        Box::pin(scope.emit(event))
     }
 }
 

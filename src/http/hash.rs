@@ -98,7 +98,9 @@ mod tests {
 
     fn hash(of: &BodyHash, pieces: &[&[u8]]) -> String {
         let mut hasher = of.hasher().unwrap();
-        pieces.iter().for_each(|piece| hasher.update(piece));
+        for piece in pieces {
+            hasher.update(piece);
+        }
         hasher.finish()
     }
 

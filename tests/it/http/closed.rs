@@ -16,7 +16,7 @@ use tracevault::{
     http::{Admission, AuditSink, Busy, CaptureLayer, Ending, Exchange, Sink},
 };
 
-use super::stand::Stand;
+use super::stand::{Stand, panicking};
 use crate::kit::Table;
 
 fn request(uri: &str) -> Request {
@@ -32,6 +32,16 @@ fn counted<S: Sink>(layer: CaptureLayer<S>) -> (Router, Arc<AtomicU64>) {
         StatusCode::CREATED
     };
     (Router::new().route("/", get(work)).layer(layer), ran)
+}
+
+/// Waits until so many were captured.
+async fn captured(stand: &Stand, count: u64) {
+    let all = async {
+        while stand.layer.stats().captured < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), all).await.unwrap();
 }
 
 #[tokio::test]
@@ -91,12 +101,7 @@ async fn fail_closed_a_failed_commit_answers_503() {
 #[tokio::test]
 async fn fail_closed_an_exchange_without_an_answer_is_stored_too() {
     let mut stand = Stand::with("http_closed", |sink| sink.fail_closed(true)).await;
-    let panics = || async {
-        if true {
-            panic!("at work")
-        }
-    };
-    let app = Router::new().route("/gone", get(std::future::pending::<()>)).route("/panic", get(panics));
+    let app = Router::new().route("/gone", get(std::future::pending::<()>)).route("/panic", get(panicking));
     let app = app.layer(stand.layer.clone());
     assert!(app.clone().oneshot(request("/gone")).now_or_never().is_none());
     assert_eq!(stand.ended().ending, Ending::AbortedBeforeHead);
@@ -105,9 +110,7 @@ async fn fail_closed_an_exchange_without_an_answer_is_stored_too() {
     let service = tower::service_fn(|_| std::future::ready(Err::<axum::response::Response, _>("no answer")));
     let error = stand.layer.layer(service).oneshot(request("/error")).await.err().unwrap();
     assert_eq!(error, "no answer");
-    while stand.layer.stats().captured < 3 {
-        tokio::task::yield_now().await;
-    }
+    captured(&stand, 3).await;
     stand.stored(&[("http.GET./gone", 499), ("http.GET./panic", 500), ("http.GET./error", 500)]).await;
 }
 
@@ -134,9 +137,7 @@ async fn fail_closed_a_client_that_does_not_wait_for_the_commit_changes_nothing(
     let ended = stand.ended();
     assert_eq!((ended.ending, ended.status), (Ending::AtHead, Some(201)));
     stand.table.sql.batch_execute("COMMIT").await.unwrap();
-    while stand.layer.stats().captured < 1 {
-        tokio::task::yield_now().await;
-    }
+    captured(&stand, 1).await;
     stand.stored(&[("http.GET./", 201)]).await;
 }
 

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tracevault::http::Ending;
 
-use super::stand::Stand;
+use super::stand::{Stand, panicking};
 
 async fn serve(app: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -138,12 +138,7 @@ async fn a_client_that_goes_away_is_told_of() {
 #[tokio::test]
 async fn a_handler_that_panics_is_told_and_the_server_goes_on() {
     let mut stand = Stand::new("http_panics").await;
-    let panics = || async {
-        if true {
-            panic!("at work")
-        }
-    };
-    let app = Router::new().route("/panic", get(panics)).route("/well", get(|| async {})).layer(stand.layer.clone());
+    let app = Router::new().route("/panic", get(panicking)).route("/well", get(|| async {})).layer(stand.layer.clone());
     let address = serve(app).await;
     for version in BOTH {
         let uri: Uri = format!("http://{address}/panic").parse().unwrap();
@@ -174,7 +169,7 @@ async fn a_second_and_a_half_is_told_as_such_and_the_first_byte_beside_it() {
     let app = Router::new().route("/head", get(late_head)).route("/body", get(late_body)).layer(stand.layer.clone());
     let address = serve(app).await;
     let client = client(Version::HTTP_11);
-    let about = LONG..LONG + Duration::from_millis(1_000);
+    let about = LONG..LONG + Duration::from_secs(1);
     for path in ["/head", "/body"] {
         ask(&client, address, Method::GET, path, b"").await.into_body().collect().await.unwrap();
         let ended = stand.next().await;

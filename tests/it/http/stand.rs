@@ -114,6 +114,11 @@ pub fn fault(ending: &Ending) -> (&str, &str) {
     }
 }
 
+/// A handler's.
+pub async fn panicking() -> &'static str {
+    panic!("at work")
+}
+
 /// Remembers what it was given, in memory, and never fails.
 #[derive(Clone, Default)]
 pub struct Kept(pub Arc<Mutex<Vec<Exchange>>>);
