@@ -25,11 +25,11 @@ use crate::{Error, Mode, Scope};
 ///
 /// ```
 /// # use axum::{Router, routing::get};
-/// # use tracevault::{Config, http::CaptureLayer, testing};
+/// # use tracevault::{Config, ScopeOverrides, http::CaptureLayer, testing};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tracevault::Error> {
 /// # let (audit, _recorder) = testing::recorder(Config::default())?;
-/// let layer = CaptureLayer::new((*audit).clone())
+/// let layer = CaptureLayer::new(audit.scope(ScopeOverrides::new())?)
 ///     .skip_paths(["/health", "/healthz", "/metrics"])
 ///     .session(|parts| Some(parts.headers.get("x-session")?.to_str().ok()?.to_owned()));
 /// let app: Router = Router::new().route("/orders/{id}", get(|| async { "an order" })).layer(layer.clone());

@@ -11,7 +11,7 @@
 //! use http::{Request, Response};
 //! use http_body_util::{BodyExt as _, Empty, Full};
 //! use tower::{Layer as _, ServiceExt as _, service_fn};
-//! use tracevault::{Config, http::{CaptureLayer, RequestAudit, RequestBody}, testing};
+//! use tracevault::{Config, ScopeOverrides, http::{CaptureLayer, RequestAudit, RequestBody}, testing};
 //!
 //! type Body = Full<bytes::Bytes>;
 //!
@@ -25,14 +25,15 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (audit, recorder) = testing::recorder(Config::default())?; // In a service: `Tracevault::connect`.
-//! let layer = CaptureLayer::new((*audit).clone()).service_name("shop");
+//! let scope = audit.scope(ScopeOverrides::new())?;
+//! let layer = CaptureLayer::new(scope.clone()).service_name("shop");
 //!
 //! let response = layer.layer(service_fn(pay)).oneshot(Request::post("/orders/9/pay").body(Empty::new())?).await?;
 //! assert!(response.headers().contains_key("x-request-id"));
 //! response.into_body().collect().await?;
 //!
 //! assert_eq!(layer.stats().captured, 1);
-//! audit.flush().await?;
+//! scope.flush().await?;
 //! let record = &recorder.records()[0];
 //! assert_eq!((record.event(), record.actor_id()), ("http.POST./orders/9/pay", Some("user_123")));
 //! # Ok(())
