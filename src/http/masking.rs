@@ -1,6 +1,9 @@
 //! What is masked before an exchange has it: as the scope says, and what usually is a secret.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use http::{HeaderValue, Uri};
 use serde_json::Value;
@@ -92,8 +95,8 @@ impl Masking {
         self.0.hides(name) || name.split(['[', ']', '.']).any(|step| self.0.hides(step) || is_usual(step))
     }
 
-    pub(super) fn cover(&self, text: &str) -> String {
-        self.0.cover(text).into_owned()
+    pub(super) fn cover<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.0.cover(text)
     }
 
     /// What stands in place of what is hidden.
@@ -104,10 +107,15 @@ impl Masking {
 
 fn is_usual(step: &str) -> bool {
     let plain = |letter: &char| !matches!(letter, '_' | '-' | ' ');
-    let mut compact = String::with_capacity(step.len().min(32));
-    // Longer than any of them, it is none of them.
-    compact.extend(step.chars().filter(plain).take(32).flat_map(char::to_lowercase));
-    USUAL.binary_search(&&*compact).is_ok()
+    // Longer than any of them, or with a letter that none of them has, it is none of them.
+    let mut compact = [0; 32];
+    let mut length = 0;
+    for letter in step.chars().filter(plain).flat_map(char::to_lowercase) {
+        let (Some(place), Ok(byte)) = (compact.get_mut(length), u8::try_from(letter)) else { return false };
+        *place = byte;
+        length += 1;
+    }
+    std::str::from_utf8(&compact[..length]).is_ok_and(|compact| USUAL.binary_search(&compact).is_ok())
 }
 
 #[cfg(test)]
