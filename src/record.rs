@@ -57,7 +57,7 @@ impl Record {
     pub(crate) fn of(event: &Event<'_>, mode: Option<Mode>, settings: &Settings) -> Result<Self, ValidationError> {
         let Event { head, data, meta } = event;
         let (id, now) = settings.stamp();
-        let id = head.id.unwrap_or(id);
+        let id = head.id.or(head.minted).unwrap_or(id);
         let occurred_at = head.occurred_at.map_or(now, Moment::of);
         let occurred_at = occurred_at.map_err(|reason| ValidationError::new("occurredAt", reason))?;
         let mode = mode.or(head.mode).unwrap_or(settings.default_mode);
@@ -75,7 +75,7 @@ impl Record {
         tuple.bytes(&occurred_at.microseconds().to_be_bytes());
         tuple.optional(optional_id("correlationId", head.correlation_id.as_deref())?);
         tuple.optional(optional_id("requestId", head.request_id.as_deref())?);
-        tuple.optional(settings.environment.as_deref());
+        tuple.optional(head.environment.as_deref().or(settings.environment.as_deref()));
         Ok(Self { tuple, id, occurred_at, mode, own_id: head.id.is_some() })
     }
 

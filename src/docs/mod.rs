@@ -12,6 +12,10 @@ pub mod operations {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 
+#[cfg(feature = "http")]
+#[doc = include_str!("http.md")]
+pub mod http {}
+
 /// The README's code compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -1,0 +1,173 @@
+//! What is told of an exchange: the payload of its event.
+
+use std::{borrow::Cow, time::Duration};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{
+    exchange::Exchange,
+    kind::{Kind, is_retryable},
+    text::fit,
+};
+
+/// The payload. What is `None` or false, but for `queryParams` and the status, is left out.
+#[derive(Serialize)]
+pub(super) struct Document<'e> {
+    pub(super) id: Uuid,
+    pub(super) kind: &'static str,
+    pub(super) message: String,
+    pub(super) timestamp: String,
+    context: Context<'e>,
+    request: Asked<'e>,
+    metrics: Metrics,
+    severity: &'static str,
+    pub(super) outcome: &'static str,
+    #[serde(skip_serializing_if = "is_false")]
+    aborted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<Failure<'e>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success: Option<Success>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    info: Option<Info>,
+    /// The handler's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<&'e Map<String, Value>>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) truncated: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Context<'e> {
+    ip: Cow<'e, str>,
+    user_agent: Cow<'e, str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked<'e> {
+    request_id: &'e str,
+    method: Cow<'e, str>,
+    path: Cow<'e, str>,
+    query_params: Option<&'e Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Metrics {
+    latency_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttfb_ms: Option<u64>,
+    status_code: Option<u16>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Failure<'e> {
+    status_code: Option<u16>,
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exception: Option<Cow<'e, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exception_message: Option<Cow<'e, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_body_hash: Option<&'e str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Success {
+    status_code: Option<u16>,
+    result: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Info {
+    status_code: Option<u16>,
+    action: String,
+}
+
+impl<'e> Document<'e> {
+    /// `at` is when the exchange ended.
+    pub(super) fn of(exchange: &'e Exchange, id: Uuid, at: OffsetDateTime) -> Self {
+        let kind = exchange.kind();
+        let status_code = exchange.status_told();
+        let method = fit(&exchange.method, 64);
+        let path = fit(&exchange.path, 2_000);
+        Self {
+            id,
+            kind: kind.as_str(),
+            message: message(exchange, kind, &method, &path),
+            timestamp: timestamp(at),
+            context: Context {
+                ip: exchange.client_ip.map_or("unknown".into(), |ip| ip.to_string().into()),
+                user_agent: exchange.user_agent.as_deref().map_or("unknown".into(), |agent| fit(agent, 512)),
+            },
+            severity: kind.severity(),
+            outcome: kind.outcome(),
+            aborted: exchange.is_aborted(),
+            error: (kind == Kind::Error).then(|| Failure::of(exchange, status_code)),
+            success: (kind == Kind::Success)
+                .then(|| Success { status_code, result: if status_code == Some(200) { "ok" } else { "processed" } }),
+            info: (kind == Kind::Info).then(|| Info { status_code, action: method.to_lowercase() }),
+            data: (!exchange.data.is_empty()).then_some(&exchange.data),
+            truncated: false,
+            request: Asked {
+                request_id: exchange.request_id.as_str(),
+                method,
+                path,
+                query_params: exchange.query.as_ref(),
+            },
+            metrics: Metrics { latency_ms: millis(exchange.latency), ttfb_ms: exchange.ttfb.map(millis), status_code },
+        }
+    }
+}
+
+impl<'e> Failure<'e> {
+    fn of(exchange: &'e Exchange, status_code: Option<u16>) -> Self {
+        let fault = exchange.fault();
+        Self {
+            status_code,
+            retryable: is_retryable(status_code),
+            code: status_code.map(|status| format!("HTTP_{status}")),
+            exception: fault.map(|fault| fit(&fault.name, 255)),
+            exception_message: fault.map(|fault| fit(&fault.message, 2_000)),
+            request_body_hash: exchange.request_body_hash.as_deref(),
+        }
+    }
+}
+
+fn message(exchange: &Exchange, kind: Kind, method: &str, path: &str) -> String {
+    match (exchange.fault(), kind, exchange.status_told()) {
+        (Some(fault), ..) => format!("{method} {path} failed: {}", fit(&fault.name, 255)),
+        // `processed`, as it was said elsewhere, is no word for it.
+        (None, Kind::Error, Some(status)) => format!("{method} {path} failed with {status}"),
+        (None, Kind::Success, _) => format!("{method} {path} completed successfully"),
+        (None, ..) => format!("{method} {path} processed"),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// RFC 3339 in UTC to the millisecond.
+pub(super) fn timestamp(at: OffsetDateTime) -> String {
+    let at = at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at);
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second, millisecond) = at.to_hms_milli();
+    let month = u8::from(month);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(yes: &bool) -> bool {
+    !yes
+}

@@ -1,0 +1,14 @@
+//! The HTTP capture: each exchange once, however it ends.
+
+mod bodies;
+#[cfg(feature = "axum")]
+mod closed;
+mod endings;
+#[cfg(feature = "axum")]
+mod handle;
+#[cfg(feature = "axum")]
+mod routing;
+mod rules;
+#[cfg(feature = "axum")]
+mod sockets;
+mod stand;
