@@ -17,6 +17,9 @@ use crate::{ConfigError, Error, Event, Mode, Scope, moment::Moment, payload::Rul
 /// In characters, as for every event.
 const LONGEST_ID: usize = 512;
 
+/// In bytes: what `meta` and the columns take at most, by the bounds of their texts, but for characters of several bytes.
+const ROOM_BESIDE_DATA: usize = 8 << 10;
+
 /// Makes each exchange one event of a scope. [`CaptureLayer::new`](super::CaptureLayer::new) makes one by itself.
 ///
 /// | of the event | |
@@ -170,13 +173,6 @@ impl AuditSink {
         }
         event
     }
-
-    /// A stand-in until a scope can hold a place from here on: it looks whether there is one.
-    fn has_room(&self) -> bool {
-        let (stats, settings) = (self.scope.stats(), self.scope.settings());
-        let below = |number: u64, most: usize| usize::try_from(number).is_ok_and(|number| number < most);
-        below(stats.queued, settings.queue_capacity) && below(stats.queued_bytes, settings.queue_bytes)
-    }
 }
 
 /// Both parts, where neither is blank.
@@ -189,15 +185,21 @@ fn party(party: &Party) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
 
 impl Sink for AuditSink {
     fn admit(&self) -> Result<Option<Admission>, Busy> {
-        if self.fail_closed && !self.has_room() {
-            return Err(Busy);
-        }
         if !self.fail_closed && self.mode == Mode::Async {
             return Ok(None);
         }
+        let room = if self.fail_closed {
+            Some(self.scope.try_reserve(self.limit + ROOM_BESIDE_DATA).map_err(|_| Busy)?)
+        } else {
+            None
+        };
         let sink = self.clone();
         Ok(Some(Admission::new(move |exchange| {
-            let emit = sink.scope.emit(sink.event(&exchange).mode(Mode::Sync));
+            let event = sink.event(&exchange).mode(Mode::Sync);
+            let emit = match room {
+                Some(room) => room.emit(event),
+                None => sink.scope.emit(event),
+            };
             async move {
                 match emit.await {
                     Err(error) if !sink.fail_closed => {
