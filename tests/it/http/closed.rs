@@ -81,6 +81,33 @@ async fn fail_closed_the_head_waits_for_the_commit() {
     stand.stored(&[("http.GET./", 201)]).await;
 }
 
+/// Two at once, and one place: the second does not run, though nothing is queued yet.
+#[tokio::test]
+async fn fail_closed_a_place_is_held_from_before_the_handler_runs() {
+    let table = Table::new("http_closed").await;
+    let audit = Tracevault::new(table.config().queue_capacity(1)).unwrap();
+    let layer = CaptureLayer::new(audit.scope(ScopeOverrides::new()).unwrap()).fail_closed(true);
+    let (goes_on, waits) = (Arc::new(tokio::sync::Notify::new()), Arc::new(AtomicU64::new(0)));
+    let (gate, seen) = (Arc::clone(&goes_on), Arc::clone(&waits));
+    let work = move || async move {
+        seen.fetch_add(1, Ordering::Relaxed);
+        gate.notified().await;
+        StatusCode::CREATED
+    };
+    let app = Router::new().route("/", get(work)).layer(layer.clone());
+    let first = tokio::spawn(app.clone().oneshot(request("/")));
+    while waits.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(app.clone().oneshot(request("/")).await.unwrap().status(), 503);
+    goes_on.notify_one();
+    assert_eq!(first.await.unwrap().unwrap().status(), 201);
+    goes_on.notify_one();
+    assert_eq!(app.oneshot(request("/")).await.unwrap().status(), 201, "the place was given back");
+    assert_eq!((waits.load(Ordering::Relaxed), layer.stats().busy, table.count().await), (2, 1, 2));
+    table.drop().await;
+}
+
 #[tokio::test]
 async fn fail_closed_a_failed_commit_answers_503() {
     let table = Table::missing("http_closed").await;
