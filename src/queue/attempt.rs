@@ -35,7 +35,6 @@ impl Shift {
     pub(super) async fn attempt(&mut self) -> Option<Written> {
         if self.flight.is_none() {
             let (store, shared) = (Arc::clone(&self.store), Arc::clone(&self.shared));
-            self.note(0);
             let session = match self.deadlines().beside(store.session(&shared.settings.table, false)).await {
                 Ok(session) => session,
                 Err(error) => return Some(Err(error)),
