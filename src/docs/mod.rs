@@ -1,4 +1,5 @@
-//! The manual, a page a topic: [`guarantees`], [`configuration`], [`operations`], [`errors`].
+//! The manual, a page a topic: [`guarantees`], [`configuration`], [`operations`], [`errors`]; with the feature `http` also
+//! `http`.
 
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
