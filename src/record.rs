@@ -38,6 +38,9 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "environment",
 ];
 
+/// What a record takes beside the bytes of its data, meta and texts, at most.
+pub(crate) const WEIGHT_BESIDE: usize = size_of::<Record>() + 256;
+
 /// An event on its way to the table: checked, masked, and complete but for `created_at`.
 ///
 /// Given to [`on_error`](crate::Config::on_error), and by the test recorder. `Serialize` writes it with the keys of an
@@ -160,6 +163,12 @@ impl Record {
         record.tuple.set_first(id.as_bytes());
         record.id = id;
         record
+    }
+
+    /// The same in as little memory as it can.
+    pub(crate) fn fitted(mut self) -> Self {
+        self.tuple.shrink_to_fit();
+        self
     }
 
     /// What it takes in memory.

@@ -50,10 +50,12 @@ impl Shift {
         let part = self.flight.take()?.answered(answer.is_ok(), &self.shared.meters);
         match &answer {
             Ok(_) => {
-                self.flight = self.next.take();
+                self.flight = self.next.take_if(|next| next.has_departed());
                 if let Some(next) = &mut self.flight {
                     next.go();
                 }
+                // One that has no connection yet can have this one's.
+                self.recall();
             }
             Err(_) => self.recall(),
         }
@@ -103,6 +105,10 @@ impl Shift {
                     flight.forget_sent();
                     if self.may_lead() {
                         let part = self.shared.take_batch(self.writer);
+                        if part.len() == 0 {
+                            // Another writer was faster.
+                            continue;
+                        }
                         self.next = Some(Flight::behind(&self.store, part, self.next_goes, &self.shared.settings));
                         patience = Some(Instant::now() + PATIENCE);
                         self.note(0);
@@ -138,6 +144,7 @@ impl Shift {
         if let Some(next) = self.next.take() {
             // Nothing else is in hand but what is in flight.
             self.parts.push(next.recalled());
+            self.note(0);
         }
     }
 }

@@ -1,6 +1,12 @@
 //! A part on its way to the store.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::sync::oneshot;
 use tracing::{Instrument, Span, field::Empty};
@@ -27,6 +33,8 @@ pub(super) struct Flight {
     turn: Option<oneshot::Sender<()>>,
     /// Told when the next may be sent.
     sent: Option<oneshot::Receiver<()>>,
+    /// It has what it is written in.
+    departed: Arc<AtomicBool>,
     attempt: Attempt,
     span: Span,
 }
@@ -56,7 +64,10 @@ impl Flight {
             }
         };
         let again = part.promises.iter().any(|promise| promise.unknown);
-        Self::new(part, None, sent, again, settings, tries, |batch| session.write(batch, again, turn))
+        Self::new(part, None, sent, again, settings, tries, |batch, departed| {
+            departed.store(true, Ordering::Relaxed);
+            session.write(batch, again, turn)
+        })
     }
 
     /// Follows another: is sent on a connection that nobody else wants, and committed after [`go`](Self::go).
@@ -64,9 +75,10 @@ impl Flight {
         let (turn, comes) = oneshot::channel();
         let (tell, sent) = oneshot::channel();
         let (store, table) = (Arc::clone(store), settings.table.clone());
-        Self::new(part, Some(turn), Some(sent), false, settings, 1, |batch| {
+        Self::new(part, Some(turn), Some(sent), false, settings, 1, |batch, departed| {
             Box::pin(async move {
                 let session = store.session(&table, true).await?;
+                departed.store(true, Ordering::Relaxed);
                 session.write(batch, false, Turn::after(comes, next_goes, tell)).await
             })
         })
@@ -79,20 +91,25 @@ impl Flight {
         again: bool,
         settings: &Settings,
         tries: u32,
-        write: impl FnOnce(Batch) -> BoxFuture<'static, Written>,
+        write: impl FnOnce(Batch, Arc<AtomicBool>) -> BoxFuture<'static, Written>,
     ) -> Self {
         let Part { records, promises } = part;
         let records = Arc::new(records);
         let (table, count) = (&settings.table, records.len());
         let span = tracing::debug_span!("store", %table, records = count, again, tries, outcome = Empty);
-        let write = Box::pin(write(Arc::clone(&records)).instrument(span.clone()));
-        Self { records, promises, write, turn, sent, attempt: Attempt::begin(), span }
+        let departed = Arc::<AtomicBool>::default();
+        let write = Box::pin(write(Arc::clone(&records), Arc::clone(&departed)).instrument(span.clone()));
+        Self { records, promises, write, turn, sent, departed, attempt: Attempt::begin(), span }
     }
 
     /// The part before is committed.
     pub(super) fn go(&mut self) {
         // Where nobody listens, it has failed already.
         let _ = self.turn.take().map(|turn| turn.send(()));
+    }
+
+    pub(super) fn has_departed(&self) -> bool {
+        self.departed.load(Ordering::Relaxed)
     }
 
     pub(super) fn aboard(&mut self) -> Aboard<'_> {

@@ -82,8 +82,11 @@ async fn copy(lease: Lease, task: Task<'_>, texts: &Texts, batch: &[Record], tur
     }
     turn.is(NextGoes::Taken);
     turn.has_come().await;
+    let lost = lease.is_closed();
     let committed = lease.within(copy::commit(&lease)).await;
-    lease.settle(task, committed).map(|()| true)
+    let stored = lease.settle(task, committed).map(|()| true);
+    // The server ended it while it waited: it was never told to commit.
+    if lost { stored.map_err(|error| error.with_outcome(Outcome::Rejected)) } else { stored }
 }
 
 async fn insert(lease: Lease, task: Task<'_>, texts: &Texts, batch: &[Record]) -> Result<Vec<usize>, Error> {
