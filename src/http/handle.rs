@@ -15,7 +15,7 @@ use super::{
     exchange::{CapturedError, Party},
     request_id::RequestId,
 };
-use crate::{ConfigError, Error, Event, Receipt, Scope, read_correlation_id_header};
+use crate::{ConfigError, Error, Event, Receipt, Scope, clock::Clock, read_correlation_id_header};
 
 /// The audit of the running exchange, in the request's extensions: for handlers, and for middleware inside of the layer.
 /// With feature `axum` it is an extractor. Clones share it. What is said after the exchange has ended is not heard.
@@ -58,14 +58,14 @@ pub(super) struct Said {
 
 impl RequestAudit {
     /// That of a layer outside, which hears the same, else a new one, for the handlers to find.
-    pub(super) fn of(parts: &mut Parts, scope: Option<&Scope>) -> Self {
+    pub(super) fn of(parts: &mut Parts, scope: Option<&Scope>, clock: &Clock) -> Self {
         if let Some(outer) = parts.extensions.get::<Self>() {
             if let Some(scope) = scope {
                 outer.said().scope.get_or_insert_with(|| scope.clone());
             }
             return outer.clone();
         }
-        let request_id = RequestId::of(&parts.headers);
+        let request_id = RequestId::of_either(&parts.headers, clock);
         let correlation_id = read_correlation_id_header(|name| parts.headers.get(name)?.to_str().ok());
         let said = Mutex::new(Said { scope: scope.cloned(), ..Said::default() });
         let handle = Self(Arc::new(Shared { request_id: request_id.clone(), correlation_id, said }));

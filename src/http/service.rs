@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -55,8 +55,8 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
         let facts = Facts::of(&parts, &self.shared);
-        let handle = RequestAudit::of(&mut parts, self.shared.sink.scope());
-        let request_id = HeaderValue::from_str(handle.request_id().as_str()).ok();
+        let handle = RequestAudit::of(&mut parts, self.shared.sink.scope(), &self.shared.clock);
+        let request_id = handle.request_id().header();
 
         let Some(facts) = facts else {
             count(&self.shared.counters.skipped);
