@@ -187,7 +187,8 @@ pub(super) fn timestamp(at: OffsetDateTime) -> String {
         text[place..place + 2].copy_from_slice(&[digit(number / 10), digit(number % 10)]);
     }
     text[20] = digit(millisecond / 100);
-    String::from_utf8_lossy(&text).into_owned()
+    // Digits, and what was between them.
+    std::str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
 fn digit(number: u16) -> u8 {

@@ -52,7 +52,7 @@ pub(super) struct Shared {
     pub(super) counters: Arc<Counters>,
     /// The scope's.
     pub(super) masking: Masking,
-    /// Where request ids come from, apart from the writers' own.
+    /// Where request ids come from, and when their requests.
     pub(super) clock: Clock,
 }
 

@@ -8,8 +8,6 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::{Uuid, fmt::Hyphenated};
 
-use crate::clock::Clock;
-
 /// It comes by this, and goes.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -62,9 +60,9 @@ impl RequestId {
         Self::inherited(headers).unwrap_or_else(Self::new)
     }
 
-    /// The one in the headers, else one of this clock.
-    pub(super) fn of_either(headers: &HeaderMap, clock: &Clock) -> Self {
-        Self::inherited(headers).unwrap_or_else(|| Self::made(clock.stamp().0))
+    /// The one in the headers, else this.
+    pub(super) fn inherited_or(headers: &HeaderMap, id: Uuid) -> Self {
+        Self::inherited(headers).unwrap_or_else(|| Self::made(id))
     }
 
     fn inherited(headers: &HeaderMap) -> Option<Self> {
