@@ -59,9 +59,13 @@ impl Record {
     /// Checks, masks and completes an event. `mode` overrides the event's and the scope's.
     pub(crate) fn of(event: &Event<'_>, mode: Option<Mode>, settings: &Settings) -> Result<Self, ValidationError> {
         let Event { head, data, meta } = event;
-        let (id, now) = settings.stamp();
-        let id = head.id.or(head.minted).unwrap_or(id);
-        let occurred_at = head.occurred_at.map_or(now, Moment::of);
+        let (id, occurred_at) = match (head.id.or(head.minted), head.occurred_at) {
+            (Some(id), Some(at)) => (id, Moment::of(at)),
+            (said, at) => {
+                let (id, now) = settings.stamp();
+                (said.unwrap_or(id), at.map_or(now, Moment::of))
+            }
+        };
         let occurred_at = occurred_at.map_err(|reason| ValidationError::new("occurredAt", reason))?;
         let mode = mode.or(head.mode).unwrap_or(settings.default_mode);
         let mut tuple = Tuple::new();

@@ -67,7 +67,7 @@ pub struct AuditSink {
 #[derive(Serialize)]
 struct Meta<'e> {
     r#type: &'static str,
-    event_name: String,
+    event_name: &'e str,
     service: &'e str,
     request_id: &'e str,
     env: &'e str,
@@ -138,7 +138,8 @@ impl AuditSink {
         self
     }
 
-    fn event<'e>(&'e self, exchange: &'e Exchange) -> Event<'e> {
+    /// Hands over the event, which borrows from here.
+    fn emitted<T>(&self, exchange: &Exchange, emit: impl FnOnce(Event<'_>) -> T) -> T {
         let settings = self.scope.settings();
         let (id, _) = settings.stamp();
         let at = exchange.started_at.checked_add(exchange.latency.try_into().unwrap_or_default());
@@ -147,7 +148,7 @@ impl AuditSink {
         let kind = exchange.kind().as_str();
         let meta = Meta {
             r#type: kind,
-            event_name: name.clone(),
+            event_name: &name,
             service: &self.service,
             request_id: exchange.request_id.as_str(),
             env: &self.environment,
@@ -155,7 +156,7 @@ impl AuditSink {
         };
         let rules = Rules { mask: &settings.mask, limit: self.limit };
         let data: Written = clamp(Document::of(exchange, id, at), rules);
-        let mut event = Event::new(name).meta(meta).request_id(exchange.request_id.as_str());
+        let mut event = Event::new(&*name).meta(meta).request_id(exchange.request_id.as_str());
         event.data = Some(Box::new(data));
         let head = &mut event.head;
         head.minted = Some(id);
@@ -171,7 +172,7 @@ impl AuditSink {
         if let Some((id, kind)) = exchange.target.as_ref().and_then(party) {
             event = event.target(id, kind);
         }
-        event
+        emit(event)
     }
 }
 
@@ -195,11 +196,10 @@ impl Sink for AuditSink {
         };
         let sink = self.clone();
         Ok(Some(Admission::new(move |exchange| {
-            let event = sink.event(&exchange).mode(Mode::Sync);
-            let emit = match room {
-                Some(room) => room.emit(event),
-                None => sink.scope.emit(event),
-            };
+            let emit = sink.emitted(&exchange, |event| match room {
+                Some(room) => room.emit(event.mode(Mode::Sync)),
+                None => sink.scope.emit(event.mode(Mode::Sync)),
+            });
             async move {
                 match emit.await {
                     Err(error) if !sink.fail_closed => {
@@ -213,7 +213,7 @@ impl Sink for AuditSink {
     }
 
     fn capture(&self, exchange: Exchange) -> Result<(), Error> {
-        self.scope.try_emit(self.event(&exchange)).map(drop)
+        self.emitted(&exchange, |event| self.scope.try_emit(event)).map(drop)
     }
 
     fn scope(&self) -> Option<&Scope> {

@@ -35,7 +35,7 @@ pub(super) struct Facts {
 
 impl Facts {
     /// None: the exchange is not to be captured.
-    pub(super) fn of(parts: &Parts, shared: &Shared) -> Option<Self> {
+    pub(super) fn of(parts: &Parts, shared: &Shared, started_at: OffsetDateTime) -> Option<Self> {
         let start = Instant::now();
         let Shared { options, counters, .. } = shared;
         let uri = origin::uri(parts);
@@ -61,7 +61,7 @@ impl Facts {
             actor: resolved(options.actor.as_ref(), parts, counters),
             target: resolved(options.target.as_ref(), parts, counters),
             session_id: resolved(options.session.as_ref(), parts, counters),
-            started_at: OffsetDateTime::now_utc(),
+            started_at,
             start,
             route,
         })

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -14,9 +14,8 @@ use super::{
     body::ResponseBody,
     committing::Committing,
     guard::{Behind, Guard},
+    request_id,
 };
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pin_project! {
     /// The future of a captured exchange's head. Dropped before it is ready, the exchange is recorded as aborted.
@@ -101,7 +100,7 @@ where
         };
         Poll::Ready(answered.map(|mut response| {
             if let Some(id) = this.request_id.take() {
-                response.headers_mut().insert(REQUEST_ID, id);
+                response.headers_mut().insert(request_id::HEADER, id);
             }
             response
         }))

@@ -7,15 +7,19 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use http::request::Parts;
+use http::{HeaderName, request::Parts};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{
     exchange::{CapturedError, Party},
     request_id::RequestId,
 };
 use crate::{ConfigError, Error, Event, Receipt, Scope, read_correlation_id_header};
+
+/// The one name that is asked for, ready to be looked up.
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// The audit of the running exchange, in the request's extensions: for handlers, and for middleware inside of the layer.
 /// With feature `axum` it is an extractor. Clones share it. What is said after the exchange has ended is not heard.
@@ -57,16 +61,17 @@ pub(super) struct Said {
 }
 
 impl RequestAudit {
-    /// That of a layer outside, which hears the same, else a new one, for the handlers to find.
-    pub(super) fn of(parts: &mut Parts, scope: Option<&Scope>) -> Self {
+    /// That of a layer outside, which hears the same, else a new one, for the handlers to find. `id` is for a request
+    /// that has none.
+    pub(super) fn of(parts: &mut Parts, scope: Option<&Scope>, id: Uuid) -> Self {
         if let Some(outer) = parts.extensions.get::<Self>() {
             if let Some(scope) = scope {
                 outer.said().scope.get_or_insert_with(|| scope.clone());
             }
             return outer.clone();
         }
-        let request_id = RequestId::of(&parts.headers);
-        let correlation_id = read_correlation_id_header(|name| parts.headers.get(name)?.to_str().ok());
+        let request_id = RequestId::inherited_or(&parts.headers, id);
+        let correlation_id = read_correlation_id_header(|_| parts.headers.get(&CORRELATION_ID)?.to_str().ok());
         let said = Mutex::new(Said { scope: scope.cloned(), ..Said::default() });
         let handle = Self(Arc::new(Shared { request_id: request_id.clone(), correlation_id, said }));
         parts.extensions.insert(request_id);

@@ -17,7 +17,7 @@ use super::{
     sink::Sink,
     stats::{CaptureStats, Counters},
 };
-use crate::{Error, Mode, Scope};
+use crate::{Error, Mode, Scope, clock::Clock};
 
 /// Captures every exchange of the service below it, once, and hands it to a sink: one audit event each by default.
 ///
@@ -52,6 +52,8 @@ pub(super) struct Shared {
     pub(super) counters: Arc<Counters>,
     /// The scope's.
     pub(super) masking: Masking,
+    /// Where request ids come from, and when their requests.
+    pub(super) clock: Clock,
 }
 
 impl CaptureLayer {
@@ -221,7 +223,10 @@ impl<S: Sink, Svc> Layer<Svc> for CaptureLayer<S> {
         let Self { options, sink, counters } = self;
         let masking = Masking::of(sink.scope());
         let (options, counters) = (Arc::clone(options), Arc::clone(counters));
-        Capture::new(inner, Arc::new(Shared { options, sink: Arc::clone(sink) as _, counters, masking }))
+        Capture::new(
+            inner,
+            Arc::new(Shared { options, sink: Arc::clone(sink) as _, counters, masking, clock: Clock::default() }),
+        )
     }
 }
 

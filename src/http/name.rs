@@ -8,10 +8,15 @@ const LONGEST: usize = 255;
 /// What the handler called it, else `http.METHOD.` and the route's pattern, else the path.
 pub(super) fn event_name(exchange: &Exchange) -> String {
     if let Some(name) = exchange.event_name.as_deref().filter(|name| !name.trim().is_empty()) {
-        return fit_line(name, LONGEST);
+        return fit_line(name.to_owned(), LONGEST);
     }
     let path = exchange.route.as_ref().unwrap_or(&exchange.path);
-    fit_line(&format!("http.{}.{path}", exchange.method), LONGEST)
+    let method = &exchange.method;
+    let mut name = String::with_capacity("http..".len() + method.len() + path.len());
+    for part in ["http.", method, ".", path] {
+        name.push_str(part);
+    }
+    fit_line(name, LONGEST)
 }
 
 #[cfg(test)]

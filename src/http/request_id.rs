@@ -1,9 +1,15 @@
 //! The id of a request.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
-use http::{HeaderMap, HeaderValue};
-use uuid::Uuid;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use uuid::{Uuid, fmt::Hyphenated};
+
+/// It comes by this, and goes.
+pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// In bytes, which are characters.
 const LONGEST: usize = 128;
@@ -25,46 +31,99 @@ const LONGEST: usize = 128;
 /// assert_eq!(RequestId::of(&headers).as_str().len(), 36);
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RequestId(Arc<str>);
+#[derive(Clone)]
+pub struct RequestId(Form);
+
+/// Neither is copied to the heap.
+#[derive(Clone)]
+enum Form {
+    /// Well-formed, which is ASCII.
+    Inherited(HeaderValue),
+    Made([u8; Hyphenated::LENGTH]),
+}
 
 impl RequestId {
     /// A new one.
     #[expect(clippy::new_without_default, reason = "a default that differs each time would surprise")]
     pub fn new() -> Self {
-        Self((*Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer())).into())
+        Self::made(Uuid::now_v7())
+    }
+
+    fn made(id: Uuid) -> Self {
+        let mut text = [0; Hyphenated::LENGTH];
+        id.hyphenated().encode_lower(&mut text);
+        Self(Form::Made(text))
     }
 
     /// The one in the headers, else a new one.
     pub fn of(headers: &HeaderMap) -> Self {
-        let mut lines = headers.get_all("x-request-id").iter();
-        match (lines.next().and_then(well_formed), lines.next()) {
-            (Some(id), None) => Self(id.into()),
-            _ => Self::new(),
-        }
+        Self::inherited(headers).unwrap_or_else(Self::new)
+    }
+
+    /// The one in the headers, else this.
+    pub(super) fn inherited_or(headers: &HeaderMap, id: Uuid) -> Self {
+        Self::inherited(headers).unwrap_or_else(|| Self::made(id))
+    }
+
+    fn inherited(headers: &HeaderMap) -> Option<Self> {
+        let mut lines = headers.get_all(&HEADER).iter();
+        let id = lines.next().filter(|id| is_well_formed(id))?;
+        lines.next().is_none().then(|| Self(Form::Inherited(id.clone())))
     }
 
     /// The id.
     pub fn as_str(&self) -> &str {
-        &self.0
+        let text = match &self.0 {
+            Form::Inherited(value) => value.as_bytes(),
+            Form::Made(text) => text,
+        };
+        // Both are ASCII.
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+
+    /// For the response's head.
+    pub(super) fn header(&self) -> Option<HeaderValue> {
+        match &self.0 {
+            Form::Inherited(value) => Some(value.clone()),
+            Form::Made(text) => HeaderValue::from_bytes(text).ok(),
+        }
     }
 }
 
-fn well_formed(value: &HeaderValue) -> Option<&str> {
+fn is_well_formed(value: &HeaderValue) -> bool {
     let id = value.as_bytes();
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:/+=-".contains(byte);
-    let well = (1..=LONGEST).contains(&id.len()) && id.iter().all(allowed);
-    if well { std::str::from_utf8(id).ok() } else { None }
+    (1..=LONGEST).contains(&id.len()) && id.iter().all(allowed)
+}
+
+impl PartialEq for RequestId {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for RequestId {}
+
+impl Hash for RequestId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestId").field(&self.as_str()).finish()
+    }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl AsRef<str> for RequestId {
     fn as_ref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }

@@ -7,8 +7,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
+use time::OffsetDateTime;
 use tower_service::Service;
 
 use super::{
@@ -22,6 +23,7 @@ use super::{
     sink::{Admission, Busy},
     stats::count,
 };
+use crate::moment::Moment;
 
 /// The service that a [`CaptureLayer`](super::CaptureLayer) makes of another.
 #[derive(Clone)]
@@ -54,9 +56,11 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        let facts = Facts::of(&parts, &self.shared);
-        let handle = RequestAudit::of(&mut parts, self.shared.sink.scope());
-        let request_id = HeaderValue::from_str(handle.request_id().as_str()).ok();
+        let (id, now) = self.shared.clock.stamp();
+        let started_at = now.map_or_else(|_| OffsetDateTime::now_utc(), Moment::to_utc);
+        let facts = Facts::of(&parts, &self.shared, started_at);
+        let handle = RequestAudit::of(&mut parts, self.shared.sink.scope(), id);
+        let request_id = handle.request_id().header();
 
         let Some(facts) = facts else {
             count(&self.shared.counters.skipped);

@@ -16,9 +16,12 @@ pub(super) fn fit(text: &str, most: usize) -> Cow<'_, str> {
 
 /// The same without line breaks and other controls, and without what turns the direction of text: for what people read
 /// in lists.
-pub(super) fn fit_line(text: &str, most: usize) -> String {
+pub(super) fn fit_line(text: String, most: usize) -> String {
+    if text.len() <= most && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text;
+    }
     let plain = |letter: char| if is_unfit(letter) { char::REPLACEMENT_CHARACTER } else { letter };
-    fit(text, most).chars().map(plain).collect()
+    fit(&text, most).chars().map(plain).collect()
 }
 
 fn is_unfit(letter: char) -> bool {
@@ -53,9 +56,9 @@ mod tests {
     #[test]
     fn a_line_has_neither_controls_nor_turns() {
         let hostile = "a\r\nb\tc\0d\u{202e}e\u{2066}f\u{85}g\u{2028}h\u{200f}i\u{1b}[2J";
-        let line = fit_line(hostile, 255);
+        let line = fit_line(hostile.to_owned(), 255);
         assert_eq!(line.chars().filter(|letter| *letter == '\u{fffd}').count(), 10);
         assert_eq!(line.replace('\u{fffd}', ""), "abcdefghi[2J");
-        assert_eq!(fit_line("orden.pagó 支付", 255), "orden.pagó 支付");
+        assert_eq!(fit_line("orden.pagó 支付".to_owned(), 255), "orden.pagó 支付");
     }
 }
