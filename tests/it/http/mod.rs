@@ -3,6 +3,8 @@
 mod bodies;
 #[cfg(feature = "axum")]
 mod closed;
+#[cfg(feature = "axum")]
+mod crowd;
 mod endings;
 #[cfg(feature = "axum")]
 mod handle;
