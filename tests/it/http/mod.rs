@@ -2,10 +2,19 @@
 
 mod bodies;
 #[cfg(feature = "axum")]
+mod clients;
+#[cfg(feature = "axum")]
 mod closed;
+#[cfg(feature = "axum")]
+mod crowd;
 mod endings;
 #[cfg(feature = "axum")]
+mod flood;
+mod grpc;
+#[cfg(feature = "axum")]
 mod handle;
+#[cfg(feature = "axum")]
+mod hostile;
 #[cfg(feature = "axum")]
 mod routing;
 mod rules;
