@@ -17,6 +17,9 @@ use crate::{ConfigError, Error, Event, Mode, Scope, moment::Moment, payload::Rul
 /// In characters, as for every event.
 const LONGEST_ID: usize = 512;
 
+/// In bytes, with every character escaped: no `meta` is larger.
+const LARGEST_META: usize = 16 << 10;
+
 /// In bytes: what `meta` and the columns take at most, by the bounds of their texts, but for characters of several bytes.
 const ROOM_BESIDE_DATA: usize = 8 << 10;
 
@@ -67,12 +70,27 @@ pub struct AuditSink {
 #[derive(Serialize)]
 struct Meta<'e> {
     r#type: &'static str,
-    event_name: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_name: Option<&'e str>,
     service: &'e str,
     request_id: &'e str,
     env: &'e str,
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<Cow<'e, str>>,
+}
+
+impl Meta<'_> {
+    /// Leaves out what its columns say as well, until it has room; `false`: not even so.
+    fn shortened(&mut self, limit: usize) -> bool {
+        let fits = |meta: &Self| serde_json::to_vec(meta).is_ok_and(|written| written.len() <= limit);
+        if !fits(self) {
+            self.session_id = None;
+        }
+        if !fits(self) {
+            self.event_name = None;
+        }
+        fits(self)
+    }
 }
 
 impl AuditSink {
@@ -146,17 +164,21 @@ impl AuditSink {
         let at = at.unwrap_or(exchange.started_at);
         let name = event_name(exchange);
         let kind = exchange.kind().as_str();
-        let meta = Meta {
+        let mut meta = Meta {
             r#type: kind,
-            event_name: &name,
+            event_name: Some(&name),
             service: &self.service,
             request_id: exchange.request_id.as_str(),
             env: &self.environment,
             session_id: exchange.session_id.as_deref().map(|id| fit(id, LONGEST_ID)),
         };
+        let has_meta = settings.max_payload_bytes >= LARGEST_META || meta.shortened(settings.max_payload_bytes);
         let rules = Rules { mask: &settings.mask, limit: self.limit };
         let data: Written = clamp(Document::of(exchange, id, at), rules);
-        let mut event = Event::new(&*name).meta(meta).request_id(exchange.request_id.as_str());
+        let mut event = Event::new(&*name).request_id(exchange.request_id.as_str());
+        if has_meta {
+            event = event.meta(meta);
+        }
         event.data = Some(Box::new(data));
         let head = &mut event.head;
         head.minted = Some(id);
@@ -194,22 +216,15 @@ impl Sink for AuditSink {
         } else {
             None
         };
-        let sink = self.clone();
-        Ok(Some(Admission::new(move |exchange| {
+        let (sink, fail_closed) = (self.clone(), self.fail_closed);
+        let admission = Admission::new(move |exchange| {
             let emit = sink.emitted(&exchange, |event| match room {
                 Some(room) => room.emit(event.mode(Mode::Sync)),
                 None => sink.scope.emit(event.mode(Mode::Sync)),
             });
-            async move {
-                match emit.await {
-                    Err(error) if !sink.fail_closed => {
-                        tracing::warn!(%error, "an exchange was not committed");
-                        Ok(())
-                    }
-                    emitted => emitted.map(drop),
-                }
-            }
-        })))
+            async move { emit.await.map(drop) }
+        });
+        Ok(Some(if fail_closed { admission } else { admission.answer_stands() }))
     }
 
     fn capture(&self, exchange: Exchange) -> Result<(), Error> {

@@ -59,8 +59,8 @@ where
         match &frame {
             Some(Ok(frame)) => {
                 guard.sent(frame.data_ref().map_or(0, bytes::Buf::remaining));
-                // Who sees that nothing follows does not ask again.
-                if inner.is_end_stream()
+                // Who sees that nothing follows does not ask again, and nothing follows trailers.
+                if (frame.is_trailers() || inner.is_end_stream())
                     && let Some(guard) = this.guard.take()
                 {
                     guard.complete();

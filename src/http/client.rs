@@ -59,14 +59,21 @@ impl TrustedProxies {
             return Some(peer);
         }
         let lines = headers.get_all("x-forwarded-for").iter().rev();
-        let x_forwarded_for = lines.flat_map(|line| FromRight(Some(line.as_bytes()), b',')).map(address);
+        let x_forwarded_for = lines.flat_map(|line| FromRight(Some(line.as_bytes()), b',')).map(hop);
         let lines = headers.get_all(FORWARDED).iter().rev();
         let forwarded = lines.flat_map(|line| FromRight(Some(line.as_bytes()), b',')).map(forwarded_for);
         let mut furthest = peer;
-        for hop in x_forwarded_for.chain(forwarded).flatten() {
-            furthest = hop;
-            if !self.trust(hop) {
-                break;
+        for hop in x_forwarded_for.chain(forwarded) {
+            match hop {
+                Hop::At(address) => {
+                    furthest = address;
+                    if !self.trust(address) {
+                        break;
+                    }
+                }
+                // What stands further left came from there, and may say anything.
+                Hop::Hidden => break,
+                Hop::Unreadable => {}
             }
         }
         Some(furthest)
@@ -148,12 +155,32 @@ impl<'l> Iterator for FromRight<'l> {
     }
 }
 
-/// The address of `for=`, among `by=`, `host=` and `proto=`.
-fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
-    FromRight(Some(element), b';').find_map(|pair| {
+/// Who stands before a proxy, by its word.
+#[derive(Clone, Copy)]
+enum Hop {
+    At(IpAddr),
+    /// The proxy knows and does not say: `unknown`, `_name`.
+    Hidden,
+    Unreadable,
+}
+
+fn hop(node: &[u8]) -> Hop {
+    let plain = node.trim_ascii();
+    let plain = plain.strip_prefix(b"\"").and_then(|plain| plain.strip_suffix(b"\"")).unwrap_or(plain);
+    if plain.eq_ignore_ascii_case(b"unknown") || plain.starts_with(b"_") {
+        return Hop::Hidden;
+    }
+    address(node).map_or(Hop::Unreadable, Hop::At)
+}
+
+/// That of `for=`, among `by=`, `host=` and `proto=`.
+fn forwarded_for(element: &[u8]) -> Hop {
+    let found = FromRight(Some(element), b';').find_map(|pair| {
         let (name, value) = pair.trim_ascii().split_at_checked(4)?;
-        if name.eq_ignore_ascii_case(b"for=") { address(value) } else { None }
-    })
+        let hop = if name.eq_ignore_ascii_case(b"for=") { hop(value) } else { Hop::Unreadable };
+        (!matches!(hop, Hop::Unreadable)).then_some(hop)
+    });
+    found.unwrap_or(Hop::Unreadable)
 }
 
 /// An address in quotes or not, with a port or not, IPv6 in brackets or not.

@@ -19,22 +19,29 @@ use super::{
 pub(super) struct Committing {
     /// None: it is through.
     commit: Option<Commit>,
+    /// The answer goes out whatever becomes of it.
+    answer_stands: bool,
     shared: Arc<Shared>,
 }
 
 impl Committing {
-    pub(super) fn new(commit: Commit, shared: Arc<Shared>) -> Self {
-        Self { commit: Some(commit), shared }
+    pub(super) fn new(commit: Commit, answer_stands: bool, shared: Arc<Shared>) -> Self {
+        Self { commit: Some(commit), answer_stands, shared }
     }
 
-    /// Whether the exchange is stored.
+    /// It failed before it began, and is counted.
+    pub(super) fn failed(answer_stands: bool, shared: Arc<Shared>) -> Self {
+        Self { commit: None, answer_stands, shared }
+    }
+
+    /// Whether the answer may go out.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<bool> {
-        let Some(commit) = &mut self.commit else { return Poll::Ready(false) };
+        let Some(commit) = &mut self.commit else { return Poll::Ready(self.answer_stands) };
         let polled = poll(commit, &self.shared.counters, context);
         if polled.is_ready() {
             self.commit = None;
         }
-        polled
+        polled.map(|stored| stored || self.answer_stands)
     }
 }
 

@@ -113,11 +113,12 @@ impl Guard {
     fn end(&mut self, ending: impl FnOnce() -> Ending) -> Option<Committing> {
         let open = self.0.take()?;
         let shared = Arc::clone(&open.shared);
+        let answer_stands = open.admission.as_ref().map(Admission::does_answer_stand);
         let ended = catch_unwind(AssertUnwindSafe(|| open.end(ending)));
         ended.unwrap_or_else(|_| {
             count(&shared.counters.panics);
             count(&shared.counters.lost);
-            None
+            answer_stands.map(|answer_stands| Committing::failed(answer_stands, shared))
         })
     }
 }
@@ -142,8 +143,10 @@ impl Open {
             exchange.ttfb = Some(head.ttfb);
             exchange.error = exchange.error.or(head.error);
         }
+        shared.masking.faults(&mut exchange);
         if let Some(admission) = admission {
-            return Some(Committing::new(admission.commit(exchange), shared));
+            let answer_stands = admission.does_answer_stand();
+            return Some(Committing::new(admission.commit(exchange), answer_stands, shared));
         }
         match shared.sink.capture(exchange) {
             Ok(()) => count(&shared.counters.captured),

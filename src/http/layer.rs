@@ -86,7 +86,8 @@ impl<S> CaptureLayer<S> {
     }
 
     /// Does not capture what this matches, by route pattern, path or full URL; said again, this neither. It wins over
-    /// [`include`](Self::include).
+    /// [`include`](Self::include). A client writes the URL, with its query: what may not be left out by `?x=.png` is to be
+    /// told by what it begins with.
     #[must_use]
     pub fn ignore(self, matcher: impl Into<Matcher>) -> Self {
         self.with(|options| options.ignore.push(matcher.into()))

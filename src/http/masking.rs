@@ -8,7 +8,11 @@ use std::{
 use http::{HeaderValue, Uri};
 use serde_json::Value;
 
-use super::{query, text::fit};
+use super::{
+    exchange::{Ending, Exchange},
+    query,
+    text::fit,
+};
 use crate::{Scope, mask::Mask};
 
 /// The usual names of secrets, in lower case without `_` and `-`, so that `api_key`, `api-key` and `apiKey` are one.
@@ -103,6 +107,17 @@ impl Masking {
         let bytes = value.as_bytes();
         let agent = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         fit(&self.0.cover(&agent), 512).into_owned()
+    }
+
+    /// The words of what went wrong, which are masked before they are cut, lest half of a secret be left.
+    pub(super) fn faults(&self, exchange: &mut Exchange) {
+        let ending = match &mut exchange.ending {
+            Ending::BodyError(error) | Ending::ServiceError(error) | Ending::Panic(error) => Some(error),
+            _ => None,
+        };
+        for error in ending.into_iter().chain(&mut exchange.error) {
+            error.message = fit(&self.0.cover(&error.message), 2_000).into_owned();
+        }
     }
 
     /// Whether what stands under this name is hidden: by the whole name or by any step of `user[password]` and

@@ -7,7 +7,7 @@ use regex::Regex;
 /// Says which exchanges are meant: by exact text, by what it begins with (`/api/*`), by a [`Regex`], or by a function.
 ///
 /// Each is tried on the route's pattern, on the path, and on the full URL as it was received; one is enough. A regex that
-/// is not anchored finds its match anywhere.
+/// is not anchored finds its match anywhere, also in a query that the client made up.
 ///
 /// ```
 /// use tracevault::{http::Matcher, regex::Regex};
@@ -16,7 +16,7 @@ use regex::Regex;
 ///     Matcher::from("/health"),
 ///     Matcher::from("/api/*"),
 ///     Matcher::from(Regex::new(r"^/v[0-9]+/")?),
-///     Matcher::from(|text: &str| text.ends_with(".png")),
+///     Matcher::from(|text: &str| text.starts_with("/logo")),
 /// ];
 /// for path in ["/health", "/api/users", "/v2/users", "/logo.png"] {
 ///     assert!(matchers.iter().any(|matcher| matcher.matches(None, path, path)), "{path}");

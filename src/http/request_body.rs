@@ -106,7 +106,7 @@ impl<B: Body> Body for RequestBody<B> {
             match &frame {
                 // Cut off: what was hashed so far is not the body.
                 Some(Err(_)) => *this.watch = None,
-                Some(Ok(_)) if !this.inner.is_end_stream() => {}
+                Some(Ok(frame)) if !frame.is_trailers() && !this.inner.is_end_stream() => {}
                 _ => {
                     if let Some(watch) = this.watch.take() {
                         watch.ended();

@@ -23,7 +23,7 @@ use super::{
     sink::{Admission, Busy},
     stats::count,
 };
-use crate::moment::Moment;
+use crate::{Scope, moment::Moment};
 
 /// The service that a [`CaptureLayer`](super::CaptureLayer) makes of another.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ where
         let (id, now) = self.shared.clock.stamp();
         let started_at = now.map_or_else(|_| OffsetDateTime::now_utc(), Moment::to_utc);
         let facts = Facts::of(&parts, &self.shared, started_at);
-        let handle = RequestAudit::of(&mut parts, self.shared.sink.scope(), id);
+        let handle = RequestAudit::of(&mut parts, self.scope(), id);
         let request_id = handle.request_id().header();
 
         let Some(facts) = facts else {
@@ -89,6 +89,13 @@ where
 }
 
 impl<Svc> Capture<Svc> {
+    fn scope(&self) -> Option<&Scope> {
+        catch_unwind(AssertUnwindSafe(|| self.shared.sink.scope())).unwrap_or_else(|_| {
+            count(&self.shared.counters.panics);
+            None
+        })
+    }
+
     fn admission(&self) -> Result<Option<Admission>, Busy> {
         catch_unwind(AssertUnwindSafe(|| self.shared.sink.admit())).unwrap_or_else(|_| {
             count(&self.shared.counters.panics);

@@ -51,7 +51,10 @@ pub trait Sink: Send + Sync + 'static {
 pub type Commit = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// A place that a sink holds for one exchange. Dropped, the place is given back.
-pub struct Admission(Box<dyn FnOnce(Exchange) -> Commit + Send>);
+pub struct Admission {
+    commit: Box<dyn FnOnce(Exchange) -> Commit + Send>,
+    answer_stands: bool,
+}
 
 impl Admission {
     /// `commit` is called with the exchange at its end. Where nobody waits any more, since the client is gone, its future
@@ -60,12 +63,23 @@ impl Admission {
     where
         C: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        Self(Box::new(move |exchange| Box::pin(commit(exchange))))
+        Self { commit: Box::new(move |exchange| Box::pin(commit(exchange))), answer_stands: false }
+    }
+
+    /// The head waits for the commit, but goes out where that fails too. Else the answer is then 503.
+    #[must_use]
+    pub fn answer_stands(mut self) -> Self {
+        self.answer_stands = true;
+        self
+    }
+
+    pub(super) fn does_answer_stand(&self) -> bool {
+        self.answer_stands
     }
 
     /// Stores the exchange in the place that was held.
     pub fn commit(self, exchange: Exchange) -> Commit {
-        (self.0)(exchange)
+        (self.commit)(exchange)
     }
 }
 
