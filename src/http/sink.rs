@@ -73,7 +73,8 @@ impl Admission {
         self
     }
 
-    pub(super) fn does_answer_stand(&self) -> bool {
+    /// Whether [`answer_stands`](Self::answer_stands) was said.
+    pub fn does_answer_stand(&self) -> bool {
         self.answer_stands
     }
 

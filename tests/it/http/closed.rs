@@ -125,6 +125,45 @@ async fn fail_closed_a_failed_commit_answers_503() {
     audit.close().await.unwrap();
 }
 
+/// Sync without fail closed: the head waits, and goes out all the same.
+#[tokio::test]
+async fn a_commit_that_is_only_waited_for_is_counted_as_lost() {
+    let table = Table::missing("http_closed").await;
+    let audit = table.audit();
+    let layer = CaptureLayer::new(audit.scope(ScopeOverrides::new()).unwrap()).mode(tracevault::Mode::Sync);
+    let (app, ran) = counted(layer.clone());
+    assert_eq!(app.oneshot(request("/")).await.unwrap().status(), StatusCode::CREATED);
+    let stats = layer.stats();
+    assert_eq!((ran.load(Ordering::Relaxed), stats.captured, stats.lost), (1, 0, 1));
+    audit.close().await.unwrap();
+}
+
+/// It panics before there is anything to wait for.
+struct Hasty;
+
+impl Sink for Hasty {
+    fn admit(&self) -> Result<Option<Admission>, Busy> {
+        Ok(Some(Admission::new(|_| -> std::future::Ready<Result<(), Error>> { panic!("on purpose") })))
+    }
+
+    fn capture(&self, _: Exchange) -> Result<(), Error> {
+        unreachable!("it was admitted")
+    }
+
+    fn scope(&self) -> Option<&tracevault::Scope> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn fail_closed_a_commit_that_panics_answers_503() {
+    let layer = CaptureLayer::with_sink(Hasty);
+    let (app, ran) = counted(layer.clone());
+    assert_eq!(app.oneshot(request("/")).await.unwrap().status(), 503);
+    let stats = layer.stats();
+    assert_eq!((ran.load(Ordering::Relaxed), stats.lost, stats.panics, stats.captured), (1, 1, 1, 0));
+}
+
 #[tokio::test]
 async fn fail_closed_an_exchange_without_an_answer_is_stored_too() {
     let mut stand = Stand::with("http_closed", |sink| sink.fail_closed(true)).await;

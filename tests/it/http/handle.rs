@@ -160,3 +160,23 @@ async fn without_a_layer_or_a_scope_the_caller_is_told() {
     let said = axum::body::to_bytes(ask(app, "/").await.into_body(), 999).await.unwrap();
     assert_eq!(said, "configuration: `scope` is missing: the capture layer's sink has none to emit to");
 }
+
+/// A secret that a cut would halve, so that its pattern no longer knew it.
+#[tokio::test]
+async fn the_words_of_an_error_are_masked_before_they_are_cut() {
+    let table = crate::kit::Table::new("http_cut").await;
+    let pattern = tracevault::regex::Regex::new(r"eyJ\w+\.\w+\.\w+").unwrap();
+    let audit = tracevault::Tracevault::new(table.config().mask_patterns([pattern])).unwrap();
+    let scope = audit.scope(tracevault::ScopeOverrides::new()).unwrap();
+    let layer = tracevault::http::CaptureLayer::new(scope.clone());
+    let words = format!("{} eyJ{}.claims.signature", "x".repeat(1_900), "h".repeat(200));
+    let service = tower::service_fn(move |_: http::Request<tracevault::http::RequestBody<axum::body::Body>>| {
+        std::future::ready(Err::<http::Response<axum::body::Body>, _>(words.clone()))
+    });
+    let request = http::Request::new(axum::body::Body::empty());
+    assert!(tower::ServiceExt::oneshot(tower::Layer::layer(&layer, service), request).await.is_err());
+    scope.flush().await.unwrap();
+    let said = table.column::<String>("data #>> '{error,exceptionMessage}'").await.remove(0);
+    assert!(said.ends_with("x [REDACTED]"), "{said}");
+    table.drop().await;
+}

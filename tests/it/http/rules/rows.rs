@@ -81,12 +81,14 @@ async fn an_admission_commits_before_it_is_ready() {
     }
     assert_eq!(table.column::<String>("mode").await, ["sync", "sync"]);
 
-    // Nothing can be stored any more: one of them says so.
+    // Nothing can be stored any more: both say so, and the answer to one of them goes out all the same.
     let closed = AuditSink::new(scope.clone()).fail_closed(true).admit().unwrap().unwrap();
     let sync = AuditSink::new(scope.clone()).mode(Mode::Sync).admit().unwrap().unwrap();
     scope.close().await.unwrap();
+    let closed_stands = closed.does_answer_stand();
     assert!(closed.commit(exchange("GET", "/a", Some(200))).await.unwrap_err().is_closed());
-    sync.commit(exchange("GET", "/a", Some(200))).await.unwrap();
+    assert_eq!((closed_stands, sync.does_answer_stand()), (false, true));
+    assert!(sync.commit(exchange("GET", "/a", Some(200))).await.unwrap_err().is_closed());
     assert!(AuditSink::new(scope).capture(exchange("GET", "/a", Some(200))).unwrap_err().is_closed());
     assert_eq!(table.count().await, 2);
     table.drop().await;
@@ -130,5 +132,23 @@ async fn hostile_text_is_stored() {
     // jsonb puts a blank behind each colon and comma.
     assert!(sizes.iter().all(|size| *size < 12_200), "{sizes:?}");
     audit.close().await.unwrap();
+    table.drop().await;
+}
+
+/// Whatever a client sends, `meta` fits: it loses what other columns say as well.
+#[tokio::test]
+async fn meta_is_shortened_where_the_scope_has_little_room() {
+    let table = Table::new("http_meta").await;
+    for (limit, keys) in [(1_024, 6), (330, 4), (100, 0)] {
+        let audit = tracevault::Tracevault::new(table.config().max_payload_bytes(limit)).unwrap();
+        let scope = audit.scope(ScopeOverrides::new()).unwrap();
+        let mut long = exchange("GET", &format!("/{}", "a".repeat(230)), Some(200));
+        long.session_id = Some("s".repeat(100));
+        AuditSink::new(scope.clone()).capture(long).unwrap();
+        assert_eq!(scope.flush().await.unwrap().stored, 1);
+        let count = "(SELECT count(*) FROM jsonb_object_keys(coalesce(meta, '{}')))";
+        let rows = table.select(count, "ORDER BY occurred_at DESC LIMIT 1", &[]).await;
+        assert_eq!(rows[0].get::<_, i64>(0), keys, "{limit}");
+    }
     table.drop().await;
 }
