@@ -159,3 +159,69 @@ async fn or_never<T>(future: Option<impl Future<Output = T>>) -> T {
 async fn sleep_until(time: Option<Instant>) {
     or_never(time.map(tokio::time::sleep_until)).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Handle;
+
+    use super::super::{Queue, Totals};
+    use super::*;
+    use crate::{
+        config::Config,
+        error::{Error, Task},
+        event::Event,
+        record::Record,
+        store::{Batch, BoxFuture, Session, Store, Turn},
+        table::TableName,
+    };
+
+    /// It has one connection; for another it takes longer than a batch does, and that comes to nothing.
+    struct Lonely;
+
+    impl Store for Lonely {
+        fn session<'s>(&'s self, table: &'s TableName, spare: bool) -> BoxFuture<'s, Result<Box<dyn Session>, Error>> {
+            Box::pin(async move {
+                if spare {
+                    tokio::time::sleep(Duration::from_millis(40)).await;
+                    return Err(Task::Store(table).unprepared("no second one".to_owned()));
+                }
+                Ok(Box::new(Self) as Box<dyn Session>)
+            })
+        }
+
+        fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+
+        fn answers(&self) -> BoxFuture<'_, bool> {
+            Box::pin(std::future::ready(true))
+        }
+    }
+
+    impl Session for Lonely {
+        fn write(self: Box<Self>, batch: Batch, _: bool, mut turn: Turn) -> BoxFuture<'static, Written> {
+            Box::pin(async move {
+                assert!(!batch.is_empty());
+                turn.has_come().await;
+                turn.is(NextGoes::Sent);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                Ok(Vec::new())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_connection_that_comes_to_nothing_fails_no_record() {
+        let config = Config::default().async_batch_size(32).retry_for(Duration::ZERO);
+        let settings = config.resolve().unwrap().root;
+        let store = Arc::new(Lonely) as Arc<dyn Store>;
+        let queue = Queue::start(&settings, &store, &Handle::current(), Totals::default());
+        for _ in 0..320 {
+            let record = Record::of(&Event::new("queued"), None, &settings).unwrap();
+            assert!(queue.try_offer(record, None).is_ok());
+        }
+        let drained = queue.flush().await;
+        let stats = queue.stats();
+        assert_eq!((drained.stored, drained.failed, stats.retried, stats.last_error), (320, 0, 0, None));
+    }
+}

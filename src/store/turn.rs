@@ -40,7 +40,7 @@ impl Turn {
     }
 
     /// The rows have come so far.
-    pub(super) fn is(&mut self, far: NextGoes) {
+    pub(crate) fn is(&mut self, far: NextGoes) {
         if let Some((_, tell)) = self.next.take_if(|(next, _)| *next == far) {
             // Nobody may wait for it.
             let _ = tell.send(());
