@@ -159,9 +159,9 @@ async fn what_the_server_takes_is_stored_and_what_it_refuses_is_not() {
             let answer = send(address, &request).await;
             if heard.load(Ordering::Relaxed) == before {
                 let answer = answer.unwrap_or_default();
-                let refuses =
+                let told =
                     ["HTTP/1.1 400 ", "HTTP/1.1 414 ", "HTTP/1.1 431 "].iter().any(|head| answer.starts_with(head));
-                assert!(answer.is_empty() || refuses, "{shown}: {answer}");
+                assert!(answer.is_empty() || told, "{shown}: {answer}");
                 refused += 1;
                 continue;
             }
