@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io,
     net::SocketAddr,
+    panic,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -30,7 +31,6 @@ use tokio::{
 };
 use tracevault::{ScopeOverrides, http::CaptureLayer};
 
-use super::stand::panicking;
 use crate::{
     endurance::{Random, say},
     kit::Table,
@@ -66,6 +66,11 @@ enum Cut {
 /// The ids of all requests whose heads the server has read, as something outside of the capture saw them.
 type Heard = Arc<Mutex<Vec<String>>>;
 
+/// Without a line on stderr for each of thousands.
+async fn panicking() -> &'static str {
+    panic::resume_unwind(Box::new("at work"))
+}
+
 fn app(capture: CaptureLayer, heard: &Heard) -> Router {
     let heard = Arc::clone(heard);
     let hear = move |request: Request, next: Next| {
@@ -87,8 +92,8 @@ fn app(capture: CaptureLayer, heard: &Heard) -> Router {
         Body::from_stream(pieces().take(2).chain(cut))
     };
     let panic_late = move || async move {
-        let panic = stream::once(async { panicking().await }).map(|text| Ok(Bytes::from(text)));
-        Body::from_stream(pieces().take(2).chain(panic))
+        let at_last = stream::once(async { panicking().await }).map(|text| Ok(Bytes::from(text)));
+        Body::from_stream(pieces().take(2).chain(at_last))
     };
     Router::new()
         .route("/answer", post(|| async { "answer" }))
@@ -209,11 +214,11 @@ async fn ask_all(address: SocketAddr, seed: u64) -> Vec<Asked> {
     for client in 0..CLIENTS {
         let mut asker = Asker { address, random: Random(seed.wrapping_add(client as u64)), kept: None };
         askers.spawn(async move {
-            let mut asked = Vec::new();
+            let mut all = Vec::new();
             for number in (client..REQUESTS).step_by(CLIENTS) {
-                asked.push(asker.ask(format!("r{number}")).await);
+                all.push(asker.ask(format!("r{number}")).await);
             }
-            asked
+            all
         });
     }
     askers.join_all().await.into_iter().flatten().collect()
@@ -259,9 +264,9 @@ async fn of_ten_thousand_requests_each_that_arrived_is_stored_once() {
 
     let mut told: BTreeMap<(Cut, Option<i64>), usize> = BTreeMap::new();
     for Asked { id, way, cut, answered } in &asked {
-        let (path, status) = WAYS[*way];
+        let (path, whole) = WAYS[*way];
         let event = stored.get(id);
-        *told.entry((*cut, event.map(|(_, status)| *status))).or_default() += 1;
+        *told.entry((*cut, event.map(|(_, said)| *said))).or_default() += 1;
         let Some((name, said)) = event else {
             assert!(*cut != Cut::Nowhere && !answered, "{id}, {path}, {cut:?} is not stored; seed {seed}");
             continue;
@@ -269,7 +274,7 @@ async fn of_ten_thousand_requests_each_that_arrived_is_stored_once() {
         assert_ne!(*cut, Cut::InHead, "{id} never arrived; seed {seed}");
         assert_eq!(*name, format!("http.POST./{path}"), "{id}; seed {seed}");
         let cut_short = *cut != Cut::Nowhere && (*said == 499 || (path == "echo" && *said == 400));
-        assert!(*said == status || cut_short, "{id}, {path}, {cut:?} is told as {said}; seed {seed}");
+        assert!(*said == whole || cut_short, "{id}, {path}, {cut:?} is told as {said}; seed {seed}");
     }
     say(&format!("crowd: {} of {REQUESTS} heard in {took:?}: {told:?}", heard.len()));
     let cuts = asked.iter().filter(|asked| asked.cut != Cut::Nowhere).count();

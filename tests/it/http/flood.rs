@@ -22,7 +22,7 @@ use crate::{
 };
 
 const TABLE: &str = "TRACEVAULT_TEST_FLOOD_TABLE";
-const PIECE: usize = 64 << 10;
+static PIECE: [u8; 64 << 10] = [0; 64 << 10];
 /// In KiB. The buffers of sockets and of HTTP/2 are some hundreds.
 const MOST: u64 = 16 << 10;
 
@@ -48,7 +48,7 @@ fn peak() -> u64 {
 
 /// Zeros in pieces, of a length that nobody announces.
 fn zeros(size: usize) -> Body {
-    let pieces = (0..size / PIECE).map(|_| Ok::<_, Infallible>(Bytes::from_static(&[0; PIECE])));
+    let pieces = (0..size / PIECE.len()).map(|_| Ok::<_, Infallible>(Bytes::from_static(&PIECE)));
     Body::from_stream(stream::iter(pieces))
 }
 

@@ -115,6 +115,7 @@ pub fn fault(ending: &Ending) -> (&str, &str) {
 }
 
 /// A handler's.
+#[cfg(feature = "axum")]
 pub async fn panicking() -> &'static str {
     panic!("at work")
 }
