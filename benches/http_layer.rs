@@ -119,6 +119,11 @@ fn http_layer(criterion: &mut Criterion) {
         empty,
     );
 
+    let allocations = |run: &mut dyn FnMut()| allocation_counter::measure(run).count_total;
+    let added = allocations(&mut || exchange(&mut into_audit)) - allocations(&mut || exchange(&mut bare));
+    assert!(added <= 28, "an exchange is to allocate 28 times at most, beside what the service does: {added}");
+    empty();
+
     let mut group = criterion.benchmark_group("http_layer");
     group.bench_function("bare", |bench| bench.iter(|| exchange(&mut bare)));
     group.bench_function("null_sink", |bench| bench.iter(|| exchange(&mut into_null)));

@@ -199,3 +199,24 @@ fn digit(number: u16) -> u8 {
 fn is_false(yes: &bool) -> bool {
     !yes
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_in_utc_to_the_millisecond() {
+        for (at, text) in [
+            (datetime!(2026-11-20 21:44:42.123_999 UTC), "2026-11-20T21:44:42.123Z"),
+            (datetime!(2026-01-02 03:04:05.006 UTC), "2026-01-02T03:04:05.006Z"),
+            (datetime!(2026-01-01 00:30 +1), "2025-12-31T23:30:00.000Z"),
+            (datetime!(0000-01-01 0:00 UTC), "0000-01-01T00:00:00.000Z"),
+            (datetime!(9999-12-31 23:59:59.999 UTC), "9999-12-31T23:59:59.999Z"),
+            (datetime!(-0044-03-15 12:00 UTC), "-044-03-15T12:00:00.000Z"),
+        ] {
+            assert_eq!(timestamp(at), text);
+        }
+    }
+}

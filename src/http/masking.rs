@@ -166,6 +166,7 @@ mod tests {
     fn names_of_secrets_are_known_in_every_spelling() {
         assert!(USUAL.is_sorted());
         let usual = Masking::of(None);
+        assert!(USUAL.iter().all(|name| usual.hides(name) && usual.hides(&name.to_uppercase())));
         for hidden in [
             "password",
             "PassWord",

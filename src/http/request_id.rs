@@ -127,3 +127,22 @@ impl AsRef<str> for RequestId {
         self.as_str()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn one_that_came_is_the_same_as_the_one_that_was_made() -> Result<(), http::header::InvalidHeaderValue> {
+        let made = RequestId::new();
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER, HeaderValue::from_str(made.as_str())?);
+        let inherited = RequestId::of(&headers);
+        assert_eq!((&made, made.header()), (&inherited, inherited.header()));
+        assert_eq!(HashSet::from([made.clone(), inherited]).len(), 1);
+        assert_ne!(made, RequestId::new());
+        Ok(())
+    }
+}

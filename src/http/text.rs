@@ -60,5 +60,10 @@ mod tests {
         assert_eq!(line.chars().filter(|letter| *letter == '\u{fffd}').count(), 10);
         assert_eq!(line.replace('\u{fffd}', ""), "abcdefghi[2J");
         assert_eq!(fit_line("orden.pagó 支付".to_owned(), 255), "orden.pagó 支付");
+        for (text, most, line) in
+            [("a\r\nb", 9, "a\u{fffd}\u{fffd}b"), ("\u{7f}", 9, "\u{fffd}"), ("a b~", 4, "a b~"), ("abc", 2, "a…")]
+        {
+            assert_eq!(fit_line(text.to_owned(), most), line);
+        }
     }
 }
