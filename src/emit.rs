@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     error::{ClosedError, Error, Outcome, ValidationError},
     event::Mode,
-    queue::{Answer, Refusal, Waiter},
+    queue::{Answer, Place, Refusal, Waiter},
     receipt::{Durability, Receipt},
     record::Record,
     scope::Scope,
@@ -37,6 +37,8 @@ enum State {
     Ready {
         scope: Scope,
         record: Record,
+        /// Held for it.
+        place: Option<Place>,
     },
     /// Waiting for room in the queue.
     Queueing(Pin<Box<dyn Future<Output = Result<Accepted, Error>> + Send>>),
@@ -66,18 +68,24 @@ impl Drop for Accepted {
 }
 
 impl Emit {
-    pub(crate) fn new(scope: &Scope, record: Result<Record, ValidationError>) -> Self {
+    pub(crate) fn new(scope: &Scope, record: Result<Record, ValidationError>, place: Option<Place>) -> Self {
         Self(match record {
-            Ok(record) => State::Ready { scope: scope.clone(), record },
+            Ok(record) => State::Ready { scope: scope.clone(), record, place },
             Err(error) => State::Failed(error.into()),
         })
     }
 }
 
-/// Puts the record into the queue if there is room now.
-fn accept(scope: Scope, record: Record) -> State {
+/// Puts the record into its place in the queue, or there if there is room now.
+fn accept(scope: Scope, record: Record, place: Option<Place>) -> State {
     let id = record.id();
     let (waiter, answer) = channel(&scope, &record);
+    if let Some(place) = place {
+        return match scope.queue().offer_in(place, record, waiter) {
+            Ok(()) => State::Accepted(Accepted { id, answer, scope }),
+            Err(error) => State::Failed(error),
+        };
+    }
     match scope.queue().try_offer(record, waiter) {
         Ok(()) => State::Accepted(Accepted { id, answer, scope }),
         Err(Refusal::Full(record, _)) if scope.queue().waits_when_full() => State::Queueing(Box::pin(async move {
@@ -108,7 +116,7 @@ impl Future for Emit {
         loop {
             match std::mem::replace(&mut self.0, State::Done) {
                 State::Failed(error) => return Poll::Ready(Err(error)),
-                State::Ready { scope, record } => self.0 = accept(scope, record),
+                State::Ready { scope, record, place } => self.0 = accept(scope, record, place),
                 State::Queueing(mut queueing) => match queueing.as_mut().poll(context) {
                     Poll::Ready(Ok(accepted)) => self.0 = State::Accepted(accepted),
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),

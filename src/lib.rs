@@ -45,6 +45,8 @@
 //! # Features
 //! - `tls`, on by default: TLS to PostgreSQL as `sslmode` asks, by rustls.
 //! - `cli`: the `tracevault` binary (`init-sql`, `emit`, `query`).
+//! - `http`: [`http`](https://docs.rs/tracevault/latest/tracevault/http/), a tower layer that makes every HTTP exchange one
+//!   audit event; `axum`: the same, with axum's route patterns, peers and extractors.
 //! - `metrics`: what [`Stats`] says, through the [`metrics`](https://docs.rs/metrics) facade; see [`docs::operations`].
 //! - `testing`: [`testing`](https://docs.rs/tracevault/latest/tracevault/testing/), an in-memory recorder for the tests of your own code.
 
@@ -58,6 +60,8 @@ mod emit;
 mod encoded;
 mod error;
 mod event;
+#[cfg(feature = "http")]
+pub mod http;
 mod ids;
 mod lifecycle;
 mod mask;
@@ -71,6 +75,7 @@ pub mod query;
 mod queue;
 mod receipt;
 mod record;
+mod reservation;
 mod root;
 mod schema;
 mod scope;
@@ -101,6 +106,7 @@ pub use self::{
     queue::{Drained, Failures, Stats},
     receipt::{Durability, Receipt},
     record::Record,
+    reservation::Reservation,
     root::Tracevault,
     schema::{Indexes, InitSql, generate_init_sql},
     scope::Scope,

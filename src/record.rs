@@ -38,6 +38,9 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "environment",
 ];
 
+/// What a record takes beside the bytes of its data, meta and texts, at most.
+pub(crate) const WEIGHT_BESIDE: usize = size_of::<Record>() + 256;
+
 /// An event on its way to the table: checked, masked, and complete but for `created_at`.
 ///
 /// Given to [`on_error`](crate::Config::on_error), and by the test recorder. `Serialize` writes it with the keys of an
@@ -56,9 +59,13 @@ impl Record {
     /// Checks, masks and completes an event. `mode` overrides the event's and the scope's.
     pub(crate) fn of(event: &Event<'_>, mode: Option<Mode>, settings: &Settings) -> Result<Self, ValidationError> {
         let Event { head, data, meta } = event;
-        let (id, now) = settings.stamp();
-        let id = head.id.unwrap_or(id);
-        let occurred_at = head.occurred_at.map_or(now, Moment::of);
+        let (id, occurred_at) = match (head.id.or(head.minted), head.occurred_at) {
+            (Some(id), Some(at)) => (id, Moment::of(at)),
+            (said, at) => {
+                let (id, now) = settings.stamp();
+                (said.unwrap_or(id), at.map_or(now, Moment::of))
+            }
+        };
         let occurred_at = occurred_at.map_err(|reason| ValidationError::new("occurredAt", reason))?;
         let mode = mode.or(head.mode).unwrap_or(settings.default_mode);
         let mut tuple = Tuple::new();
@@ -75,7 +82,7 @@ impl Record {
         tuple.bytes(&occurred_at.microseconds().to_be_bytes());
         tuple.optional(optional_id("correlationId", head.correlation_id.as_deref())?);
         tuple.optional(optional_id("requestId", head.request_id.as_deref())?);
-        tuple.optional(settings.environment.as_deref());
+        tuple.optional(head.environment.as_deref().or(settings.environment.as_deref()));
         Ok(Self { tuple, id, occurred_at, mode, own_id: head.id.is_some() })
     }
 
@@ -160,6 +167,12 @@ impl Record {
         record.tuple.set_first(id.as_bytes());
         record.id = id;
         record
+    }
+
+    /// The same in as little memory as it can.
+    pub(crate) fn fitted(mut self) -> Self {
+        self.tuple.shrink_to_fit();
+        self
     }
 
     /// What it takes in memory.

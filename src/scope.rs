@@ -20,6 +20,7 @@ use crate::{
     queue::{Drained, Queue, Refusal, Stats},
     receipt::{Durability, Receipt},
     record::Record,
+    reservation::Reservation,
     store::Insert,
     table::TableName,
 };
@@ -104,7 +105,7 @@ impl Scope {
     /// is ready when the record is committed, an async one when it is queued. Records are stored in the order in which
     /// they were accepted. See [`Emit`] for errors and cancel safety.
     pub fn emit<'a>(&self, event: impl Into<Event<'a>>) -> Emit {
-        Emit::new(self, Record::of(&event.into(), None, &self.0.settings))
+        Emit::new(self, Record::of(&event.into(), None, &self.0.settings), None)
     }
 
     /// Stores what changed: an event whose data is `{ before, after, diff }`. As [`emit`](Self::emit) otherwise.
@@ -263,6 +264,33 @@ impl Scope {
             Err(Refusal::Full(_, error)) => Err(error.into()),
             Err(Refusal::Closed(error)) => Err(error.into()),
         }
+    }
+
+    /// Holds room in the queue for an event that is emitted later: for those who must know beforehand that it will be
+    /// taken. `bytes` is what the event will weigh, its `data`, `meta` and texts; where it weighs less, the rest is given
+    /// back.
+    ///
+    /// ```
+    /// # #[path = "../tests/support/mod.rs"] mod support;
+    /// use tracevault::{Config, ScopeOverrides, Tracevault};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = support::database(support::Purpose::Tests)?;
+    /// # let url = database.url();
+    /// let config = Config::new(url).table_name("doc_reserve").ensure_schema(true);
+    /// let doors = Tracevault::connect(config).await?.scope(ScopeOverrides::new())?;
+    /// let room = doors.try_reserve(1_000)?;
+    /// // Now that the event will be taken, what it tells of may happen.
+    /// room.emit("door.opened").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `QueueFull` when there is no room, whatever `when_full` says; `Closed`.
+    pub fn try_reserve(&self, bytes: usize) -> Result<Reservation, Error> {
+        Reservation::new(self, bytes)
     }
 
     /// A scope that inherits all of this one's settings but those named.

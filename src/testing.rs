@@ -33,7 +33,7 @@ use crate::{
     error::{Error, Task},
     record::Record,
     root::Tracevault,
-    store::{BoxFuture, Store},
+    store::{Batch, BoxFuture, Session, Store, Turn},
     table::TableName,
 };
 
@@ -43,7 +43,7 @@ use crate::{
 /// `Config` when a setting cannot be used, or outside of a tokio runtime.
 pub fn recorder(config: Config) -> Result<(Tracevault, Recorder), Error> {
     let recorder = Recorder(Arc::new(Memory::default()));
-    let audit = Tracevault::with_store(Arc::clone(&recorder.0) as Arc<dyn Store>, config)?;
+    let audit = Tracevault::with_store(Arc::new(Arc::clone(&recorder.0)), config)?;
     Ok((audit, recorder))
 }
 
@@ -116,14 +116,10 @@ impl Memory {
     }
 }
 
-impl Store for Memory {
-    fn write<'s>(
-        &'s self,
-        table: &'s TableName,
-        batch: &'s [Record],
-        _: bool,
-    ) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
-        Box::pin(std::future::ready(self.keep(table, batch)))
+impl Store for Arc<Memory> {
+    fn session<'s>(&'s self, table: &'s TableName, _: bool) -> BoxFuture<'s, Result<Box<dyn Session>, Error>> {
+        let session: Box<dyn Session> = Box::new(Keeping(Arc::clone(self), table.clone()));
+        Box::pin(std::future::ready(Ok(session)))
     }
 
     fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
@@ -132,5 +128,16 @@ impl Store for Memory {
 
     fn answers(&self) -> BoxFuture<'_, bool> {
         Box::pin(std::future::ready(true))
+    }
+}
+
+struct Keeping(Arc<Memory>, TableName);
+
+impl Session for Keeping {
+    fn write(self: Box<Self>, batch: Batch, _: bool, mut turn: Turn) -> BoxFuture<'static, Result<Vec<usize>, Error>> {
+        Box::pin(async move {
+            turn.has_come().await;
+            self.0.keep(&self.1, &batch)
+        })
     }
 }

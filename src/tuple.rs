@@ -24,6 +24,10 @@ impl Tuple {
         Self(buffer)
     }
 
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         // Fields are bounded far below 2 GiB by the limits that were checked.
         let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);

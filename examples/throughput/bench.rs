@@ -18,8 +18,7 @@ pub struct Bench {
 
 impl Bench {
     pub async fn prepare(url: &str, window: Duration) -> Outcome<Self> {
-        let (sql, connection) = tokio_postgres::connect(url, NoTls).await?;
-        tokio::spawn(connection);
+        let sql = connect(url).await?;
         let table = format!("tracevault_throughput_{}", &Uuid::new_v4().simple().to_string()[..8]);
         sql.batch_execute(&generate_init_sql(&table)?).await?;
         let config = Config::new(url)
@@ -54,4 +53,10 @@ impl Bench {
         self.audit.close().await?;
         Ok(self.sql.batch_execute(&format!("DROP TABLE \"{}\"", self.table)).await?)
     }
+}
+
+pub async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
 }

@@ -58,6 +58,7 @@ async fn main() -> Outcome<()> {
         report.rate("async_stored", bench.async_stored(1).await?);
         report.rate("async_stored_2", bench.async_stored(2).await?);
         report.rate("copy_one_shot", bench.copy_one_shot().await?);
+        report.rate("two_copies", bench.two_copies(&url).await?);
         report.rate("insert_select", bench.insert_select().await?);
         report.rate("eight_connections", bench.eight_connections(&url).await?);
     }

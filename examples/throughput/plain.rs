@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use futures_util::future::try_join_all;
 use tokio_postgres::{
-    Client, NoTls,
+    Client,
     types::{Json, ToSql},
 };
 use tracevault::{time::OffsetDateTime, uuid::Uuid};
 
 use crate::{
-    bench::{Bench, Outcome},
+    bench::{Bench, Outcome, connect},
     order::{Meta, Order},
 };
 
@@ -50,12 +50,7 @@ impl Bench {
     /// The same on eight connections at once.
     pub async fn eight_connections(&self, url: &str) -> Outcome<f64> {
         self.empty().await?;
-        let connect = || async {
-            let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-            tokio::spawn(connection);
-            Ok::<_, tokio_postgres::Error>(client)
-        };
-        let clients = try_join_all((0..8).map(|_| connect())).await?;
+        let clients = try_join_all((0..8).map(|_| connect(url))).await?;
         let began = Instant::now();
         let stored = try_join_all(clients.iter().map(|client| self.one_by_one(client, began))).await?;
         Ok(f64::from(stored.iter().sum::<u32>()) / began.elapsed().as_secs_f64())

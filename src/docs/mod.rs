@@ -1,4 +1,5 @@
-//! The manual, a page a topic: [`guarantees`], [`configuration`], [`operations`], [`errors`].
+//! The manual, a page a topic: [`guarantees`], [`configuration`], [`operations`], [`errors`]; with the feature `http` also
+//! `http`.
 
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
@@ -11,6 +12,10 @@ pub mod operations {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+
+#[cfg(feature = "http")]
+#[doc = include_str!("http.md")]
+pub mod http {}
 
 /// The README's code compiles.
 #[cfg(doctest)]

@@ -18,11 +18,15 @@ pub(crate) struct Party<'a> {
 #[derive(Default, Clone)]
 pub(crate) struct Head<'a> {
     pub(crate) id: Option<Uuid>,
+    /// An id that was made here for this one event, so that nobody can have stored it before.
+    pub(crate) minted: Option<Uuid>,
     pub(crate) event: Cow<'a, str>,
     pub(crate) actor: Option<Party<'a>>,
     pub(crate) target: Option<Party<'a>>,
     pub(crate) correlation_id: Option<Cow<'a, str>>,
     pub(crate) request_id: Option<Cow<'a, str>>,
+    /// In place of the scope's.
+    pub(crate) environment: Option<Cow<'a, str>>,
     pub(crate) occurred_at: Option<OffsetDateTime>,
     pub(crate) mode: Option<Mode>,
 }

@@ -140,6 +140,7 @@ impl Parts {
             request_id: self.request_id.map(|raw| text("requestId", &raw)).transpose()?.map(Into::into),
             occurred_at: self.occurred_at.map(|raw| instant("occurredAt", &raw)).transpose()?,
             mode: typed("mode", self.mode, "must be \"sync\" or \"async\"")?,
+            ..Head::default()
         })
     }
 }

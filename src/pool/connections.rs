@@ -1,6 +1,8 @@
 //! From a connection string to a pool.
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 
 use super::{address::Address, connector::Connector, lease::Lease, statements::Statements, tls::Tls};
 use crate::{
@@ -59,14 +61,23 @@ impl Connections {
 
     /// A connection for one call.
     pub(crate) async fn lease(&self, task: Task<'_>) -> Result<Lease, Error> {
+        self.lease_within(self.limits.acquire_timeout, &self.pool.timeouts(), task).await
+    }
+
+    /// A connection for one call, if there is one more than others wait for.
+    pub(crate) async fn spare_lease(&self, task: Task<'_>) -> Result<Lease, Error> {
+        let timeouts = Timeouts { wait: Some(Duration::ZERO), ..self.pool.timeouts() };
+        self.lease_within(Duration::ZERO, &timeouts, task).await
+    }
+
+    async fn lease_within(&self, wait: Duration, timeouts: &Timeouts, task: Task<'_>) -> Result<Lease, Error> {
         // A pool of the caller's may have no time-outs of its own.
-        let longest = self.limits.acquire_timeout + self.limits.connect_timeout;
-        let object = tokio::time::timeout(longest, self.pool.get())
+        let longest = wait + self.limits.connect_timeout;
+        let object = tokio::time::timeout(longest, self.pool.timeout_get(timeouts))
             .await
             .map_err(|_| task.no_free_connection())?
             .map_err(|error| task.no_connection(error))?;
-        let (timeout, statements, tls) = (self.limits.statement_timeout, self.statements.clone(), self.tls.clone());
-        Ok(Lease::new(object, timeout, statements, tls, self.owned))
+        Ok(Lease::new(object, &self.limits, self.statements.clone(), self.tls.clone(), self.owned))
     }
 
     /// Closes the pool if it is ours.

@@ -10,18 +10,24 @@ use deadpool_postgres::Object;
 use tokio_postgres::{Error as PgError, NoTls, Statement, error::SqlState, types::Type};
 
 use super::{statements::Statements, tls::Tls};
-use crate::error::{Error, Task};
+use crate::{
+    config::PoolSettings,
+    error::{Error, Task},
+};
 
-/// A connection on loan for one call. Dropped before the call ended, it does not go back to the pool.
+/// A connection on loan for one call. Dropped while the call is under way, it does not go back to the pool.
 pub(crate) struct Lease {
     /// Taken only where the lease ends: by `settle`, which consumes it, and by `drop`.
     object: Option<Object>,
     timeout: Duration,
+    /// A cancel takes a connection of its own.
+    connect_timeout: Duration,
     statements: Statements,
     tls: Option<Tls>,
     /// Whether the pool is ours.
     owned: bool,
     since: Instant,
+    begun: AtomicBool,
     spoilt: AtomicBool,
 }
 
@@ -33,18 +39,20 @@ type Answer<T> = Result<Result<T, PgError>, TimedOut>;
 impl Lease {
     pub(super) fn new(
         object: Object,
-        timeout: Duration,
+        limits: &PoolSettings,
         statements: Statements,
         tls: Option<Tls>,
         owned: bool,
     ) -> Self {
         Self {
             object: Some(object),
-            timeout,
+            timeout: limits.statement_timeout,
+            connect_timeout: limits.connect_timeout,
             statements,
             tls,
             owned,
             since: Instant::now(),
+            begun: AtomicBool::new(false),
             spoilt: AtomicBool::new(false),
         }
     }
@@ -71,6 +79,7 @@ impl Lease {
 
     /// Bounds a call on this connection.
     pub(crate) async fn within<T>(&self, call: impl Future<Output = Result<T, PgError>>) -> Answer<T> {
+        self.begun.store(true, Ordering::Relaxed);
         tokio::time::timeout(self.timeout, call).await.map_err(|_| TimedOut)
     }
 
@@ -111,12 +120,13 @@ impl Deref for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(object) = self.object.take() {
+        // Where nothing was begun, it goes back with the object.
+        if let Some(object) = self.object.take_if(|_| self.begun.load(Ordering::Relaxed)) {
             let client = Object::take(object);
             // Else the server goes on with it, on a connection that the pool no longer counts.
             let cancel = client.cancel_token();
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                let (timeout, tls) = (self.timeout, self.tls.take());
+                let (timeout, tls) = (self.connect_timeout, self.tls.take());
                 let cancelled = async move {
                     match tls {
                         Some(tls) => cancel.cancel_query(tls.connector()).await,

@@ -18,7 +18,7 @@ use crate::{
 pub(super) struct Deadlines<'h> {
     pub(super) shared: &'h Shared,
     /// In the store's hands, so that nobody knows what becomes of them.
-    pub(super) flying: Option<(&'h [Record], &'h mut [Promise])>,
+    pub(super) flying: [Option<(&'h [Record], &'h mut [Promise])>; 2],
     pub(super) resting: &'h mut [Part],
     pub(super) suspects: &'h mut Vec<Suspect>,
     /// Why nothing is stored, where that is known.
@@ -48,7 +48,7 @@ impl Deadlines<'_> {
     }
 
     fn next(&self) -> Option<Instant> {
-        let flying = self.flying.iter().flat_map(|(_, promises)| promises.iter());
+        let flying = self.flying.iter().flatten().flat_map(|(_, promises)| promises.iter());
         let resting = self.resting.iter().flat_map(|part| &part.promises);
         let suspects = self.suspects.iter().map(|suspect| &suspect.item.promise);
         let held = flying.chain(resting).chain(suspects);
@@ -61,7 +61,7 @@ impl Deadlines<'_> {
         let too_late = || Task::Store(&self.shared.settings.table).too_late();
         let error = self.trouble.cloned().unwrap_or_else(too_late);
         let say = |outcome| error.clone().with_outcome(outcome);
-        if let Some((records, promises)) = &mut self.flying {
+        for (records, promises) in self.flying.iter_mut().flatten() {
             for (record, promise) in records.iter().zip(promises.iter_mut()).filter(|(_, promise)| promise.due(now)) {
                 self.shared.tell(record, promise, &say(Outcome::Unknown));
             }

@@ -6,12 +6,15 @@
 //!
 //! - `handle`, `shared`, `state`: what callers use, what they share with the writers, and what changes in it.
 //! - `item`: a record and what was promised of it; `deadlines`: the promises to sync emits, kept beside all else.
-//! - `worker`: when a batch is taken; `shift`: what becomes of it; `backoff`: the pauses between its attempts.
+//! - `worker`: when a batch is taken; `shift`: what becomes of it; `attempt`: one try to store it, and the next batch
+//!   behind it; `flight`: one of these on its way; `backoff`: the pauses between attempts.
 
 mod answer;
+mod attempt;
 mod backoff;
 mod deadlines;
 mod drained;
+mod flight;
 mod handle;
 mod item;
 mod shared;
@@ -23,7 +26,7 @@ mod worker;
 pub(crate) use self::{
     answer::{Answer, Refusal},
     handle::{Queue, StrongQueue, WeakQueue},
-    shared::Waiter,
+    shared::{Place, Waiter},
     stats::Totals,
 };
 pub use self::{

@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Answer, Drained, Refusal, Stats, Totals,
     answer::Unstored,
-    item::{Item, Promise},
+    item::{Item, Part, Promise},
     state::{Hand, Progress, State},
     stats::Failures,
 };
@@ -28,6 +28,9 @@ use crate::{
 };
 
 pub(super) const WHAT: &str = "the scope";
+
+/// The most bytes in one statement, unless one record alone is larger: PostgreSQL takes no message over 1 GiB.
+const LARGEST_BATCH: usize = 16 << 20;
 
 /// How much later than the writers themselves a close gives up.
 const GRACE: Duration = Duration::from_secs(1);
@@ -57,6 +60,21 @@ pub(crate) struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.totals.add(self.stats());
+    }
+}
+
+/// Room for a record that is not there yet. Dropped, it is given back.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    /// `None`: a record has it.
+    bytes: Option<u32>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(bytes) = self.bytes {
+            self.shared.free(1, bytes as usize);
+        }
     }
 }
 
@@ -122,6 +140,36 @@ impl Shared {
         Ok(())
     }
 
+    /// Holds room for a record, if there is some now: its place, and so many bytes.
+    pub(crate) fn try_hold(self: &Arc<Self>, bytes: usize) -> Result<Place, Error> {
+        let bytes = u32::try_from(bytes.min(self.settings.queue_bytes)).unwrap_or(u32::MAX);
+        match self.slots.try_acquire().and_then(|slot| Ok((slot, self.bytes.try_acquire_many(bytes)?))) {
+            Ok((slot, permits)) => {
+                slot.forget();
+                permits.forget();
+                Ok(Place { shared: Arc::clone(self), bytes: Some(bytes) })
+            }
+            Err(TryAcquireError::Closed) => Err(ClosedError::new(WHAT).into()),
+            Err(TryAcquireError::NoPermits) => Err(self.full().into()),
+        }
+    }
+
+    /// Accepts the record in a place that was held, with more bytes where it takes more.
+    pub(crate) fn offer_in(&self, mut place: Place, record: Record, waiter: Option<Waiter>) -> Result<(), Error> {
+        let (weight, held) = (self.weigh(&record), place.bytes.unwrap_or_default());
+        match self.bytes.try_acquire_many(weight.saturating_sub(held)) {
+            Ok(more) => more.forget(),
+            Err(TryAcquireError::Closed) => return Err(ClosedError::new(WHAT).into()),
+            Err(TryAcquireError::NoPermits) => return Err(self.full().into()),
+        }
+        // What is more than held goes back with the place, unless the record gets it.
+        place.bytes = Some(held.max(weight));
+        self.push(record, waiter, weight)?;
+        place.bytes = None;
+        self.bytes.add_permits(held.saturating_sub(weight) as usize);
+        Ok(())
+    }
+
     pub(crate) fn waits_when_full(&self) -> bool {
         self.settings.when_full == WhenFull::Wait
     }
@@ -170,6 +218,36 @@ impl Shared {
             self.sooner.notify_waiters();
         }
         Ok(())
+    }
+
+    /// Takes the next batch into this writer's hand.
+    pub(super) fn take_batch(&self, writer: usize) -> Part {
+        let mut batch = Part::default();
+        let mut bytes = 0;
+        let mut state = self.state();
+        while batch.len() < self.settings.batch_size {
+            let weight = state.waiting.front().map(|item| item.promise.weight as usize);
+            let Some(weight) = weight.filter(|weight| bytes == 0 || bytes + weight <= LARGEST_BATCH) else { break };
+            let Some(item) = state.pop() else { break };
+            bytes += weight;
+            batch.push(item);
+        }
+        if let Some(Promise { number, accepted, .. }) = batch.promises.first() {
+            // At once, lest it be taken for finished.
+            let hand = Hand { oldest: *number, since: *accepted, in_flight: 0, held: 0 };
+            state.hands[writer].get_or_insert(hand);
+        }
+        let more = !state.waiting.is_empty();
+        drop(state);
+        if more {
+            self.wake.notify_one();
+        }
+        batch
+    }
+
+    /// Whether a whole batch waits.
+    pub(super) fn has_a_batch(&self) -> bool {
+        self.state().waiting.len() >= self.settings.batch_size
     }
 
     /// Waits until all that is accepted by now is finished, for at most `close_timeout`.
@@ -288,18 +366,22 @@ impl Shared {
         }
     }
 
-    /// Tells of records that failed, if that was not done yet, and counts them.
+    /// Counts records that failed, and tells of them, if that was not done yet.
     pub(super) fn fail(&self, items: impl IntoIterator<Item = Item>, error: &Error) {
+        let items: Vec<Item> = items.into_iter().collect();
+        if items.is_empty() {
+            return;
+        }
         let mut failures = Failures::default();
-        for Item { record, mut promise } in items {
-            // Before it is told, so that whoever was told finds his own place free.
-            self.free(1, promise.weight as usize);
-            let outcome = if promise.unknown { promise.outcome() } else { error.outcome() };
-            self.tell(&record, &mut promise, &error.clone().with_outcome(outcome));
+        for _ in &items {
             failures.count(error);
         }
-        if failures != Failures::default() {
-            self.progress.send_modify(|progress| progress.failures += failures);
+        // Before they are told, so that whoever was told finds his own place free, and himself counted.
+        self.free(items.len(), items.iter().map(|item| item.promise.weight as usize).sum());
+        self.progress.send_modify(|progress| progress.failures += failures);
+        for Item { record, mut promise } in items {
+            let outcome = if promise.unknown { promise.outcome() } else { error.outcome() };
+            self.tell(&record, &mut promise, &error.clone().with_outcome(outcome));
         }
     }
 
@@ -365,54 +447,14 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::state::MOST_ROOM_KEPT;
     use super::*;
-    use crate::{
-        config::Config,
-        event::Event,
-        queue::Queue,
-        store::{BoxFuture, Store},
-        table::TableName,
-    };
-
-    struct Nowhere;
-
-    impl Store for Nowhere {
-        fn write<'s>(&'s self, _: &'s TableName, _: &'s [Record], _: bool) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
-            Box::pin(std::future::pending())
-        }
-
-        fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
-            Box::pin(std::future::pending())
-        }
-
-        fn answers(&self) -> BoxFuture<'_, bool> {
-            Box::pin(std::future::ready(false))
-        }
-    }
-
-    struct Everywhere;
-
-    impl Store for Everywhere {
-        fn write<'s>(&'s self, _: &'s TableName, _: &'s [Record], _: bool) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
-            Box::pin(std::future::ready(Ok(Vec::new())))
-        }
-
-        fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
-            Box::pin(std::future::ready(Ok(())))
-        }
-
-        fn answers(&self) -> BoxFuture<'_, bool> {
-            Box::pin(std::future::ready(true))
-        }
-    }
+    use crate::{config::Config, event::Event, queue::Queue, store::fake::Fake};
 
     #[tokio::test]
     async fn what_a_burst_took_is_given_back() {
         let settings = Config::default().resolve().unwrap().root;
-        let store: Arc<dyn Store> = Arc::new(Everywhere);
+        let store = Fake::store(|_| Ok(Vec::new()));
         let queue = Queue::start(&settings, &store, &Handle::current(), Totals::default());
         let record = Record::of(&Event::new("burst"), None, &settings).unwrap();
         for _ in 0..settings.queue_capacity {
@@ -427,8 +469,7 @@ mod tests {
     #[tokio::test]
     async fn a_record_that_meets_the_close_on_its_way_is_not_accepted() {
         let settings = Config::default().resolve().unwrap().root;
-        let queue =
-            Queue::start(&settings, &(Arc::new(Nowhere) as Arc<dyn Store>), &Handle::current(), Totals::default());
+        let queue = Queue::start(&settings, &Fake::silent(), &Handle::current(), Totals::default());
         queue.state().closed = Some(Progress::default());
         let record = Record::of(&Event::new("late"), None, &settings).unwrap();
         assert!(matches!(queue.try_offer(record.clone(), None), Err(Refusal::Closed(_))));

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use tracing::{Instrument, field::Empty};
 
 use super::{
     backoff::Backoff,
     deadlines::Deadlines,
+    flight::Flight,
     item::{Item, Part, Promise},
     shared::{Shared, WHAT},
     state::Hand,
@@ -16,9 +16,8 @@ use crate::{
     config::RetryFor,
     error::{ClosedError, Error, Outcome},
     event::Event,
-    metrics::Attempt,
     record::Record,
-    store::{Store, Verdict, verdict},
+    store::{NextGoes, Store, Verdict, verdict},
 };
 
 /// The largest record that is kept as a witness.
@@ -33,18 +32,24 @@ pub(super) struct Shift {
     pub(super) writer: usize,
     /// A batch and what it was halved into; the last is the first to go.
     pub(super) parts: Vec<Part>,
-    /// The last part was given to the store, whose answer is not there.
-    flying: bool,
+    /// In the store's hands.
+    pub(super) flight: Option<Flight>,
+    /// The batch behind it, sent while that is committed.
+    pub(super) next: Option<Flight>,
+    /// How early that is sent.
+    pub(super) next_goes: NextGoes,
+    /// Until then batches are sent one by one.
+    pub(super) one_by_one: Option<Instant>,
     pub(super) suspects: Vec<Suspect>,
     /// It was said that there are suspects.
     doubts: bool,
     /// A record that was stored, and so could be again, if the table takes any.
     witness: Option<Record>,
     /// Stored, to be freed while the next batch is on its way.
-    done: Vec<Record>,
+    pub(super) done: Vec<Record>,
     /// Why nothing was stored since something was.
-    trouble: Option<Error>,
-    backoff: Backoff,
+    pub(super) trouble: Option<Error>,
+    pub(super) backoff: Backoff,
 }
 
 /// A record that was refused alone. It is to blame only if another is stored after that, and it is then refused once
@@ -72,7 +77,10 @@ impl Shift {
             store,
             writer,
             parts: Vec::new(),
-            flying: false,
+            flight: None,
+            next: None,
+            next_goes: NextGoes::Sent,
+            one_by_one: None,
             suspects: Vec::new(),
             doubts: false,
             witness: None,
@@ -86,11 +94,12 @@ impl Shift {
     pub(super) async fn work_off(&mut self) {
         while self.next_part() {
             let error = match self.attempt().await {
-                Ok(duplicates) => {
+                None => continue,
+                Some(Ok(duplicates)) => {
                     self.stored(&duplicates);
                     continue;
                 }
-                Err(error) => error,
+                Some(Err(error)) => error,
             };
             let may_pass = self.parts.last().is_some_and(|part| others_may_pass(part, &error));
             if may_pass && self.halve() {
@@ -123,9 +132,12 @@ impl Shift {
         self.note(0);
     }
 
-    /// Whether the last part holds something to be stored.
+    /// Whether something is on its way, or the last part holds something to be stored.
     fn next_part(&mut self) -> bool {
         loop {
+            if self.flight.is_some() {
+                return true;
+            }
             if let Some(part) = self.parts.last() {
                 if part.len() > 0 {
                     return true;
@@ -148,39 +160,6 @@ impl Shift {
         }
         self.parts.push(sooner);
         halves
-    }
-
-    /// Gives the last part to the store.
-    async fn attempt(&mut self) -> Result<Vec<usize>, Error> {
-        self.flying = true;
-        self.note(0);
-        let Some((part, resting)) = self.parts.split_last_mut() else { return Ok(Vec::new()) };
-        let Part { records, promises } = part;
-        let again = promises.iter().any(|promise| promise.unknown);
-        let table = &self.shared.settings.table;
-        let (count, tries) = (records.len(), self.backoff.failures() + 1);
-        let span = tracing::debug_span!("store", %table, records = count, again, tries, outcome = Empty);
-        let write = self.store.write(table, records, again).instrument(span.clone());
-        let mut deadlines = Deadlines {
-            shared: &self.shared,
-            flying: Some((records, promises)),
-            resting,
-            suspects: &mut self.suspects,
-            trouble: self.trouble.as_ref(),
-        };
-        let done = std::mem::take(&mut self.done);
-        let work = async { tokio::join!(write, async { drop(done) }).0 };
-        let attempt = Attempt::begin();
-        let answer = deadlines.beside(work).await;
-        self.shared.meters.attempted(attempt, count, answer.is_ok());
-        span.record("outcome", if answer.is_ok() { "stored" } else { "failed" });
-        self.flying = false;
-        if answer.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown) {
-            for promise in self.parts.last_mut().into_iter().flat_map(|part| &mut part.promises) {
-                promise.unknown = true;
-            }
-        }
-        answer
     }
 
     /// Tells everyone that the last part is stored.
@@ -350,7 +329,7 @@ impl Shift {
     pub(super) fn deadlines(&mut self) -> Deadlines<'_> {
         Deadlines {
             shared: &self.shared,
-            flying: None,
+            flying: [None, None],
             resting: &mut self.parts,
             suspects: &mut self.suspects,
             trouble: self.trouble.as_ref(),
@@ -363,12 +342,14 @@ impl Shift {
 
     /// Says what is in hand; `held` of the last part waits after a failure.
     pub(super) fn note(&self, held: usize) {
+        let flights = || self.flight.iter().chain(&self.next);
         let firsts = self.parts.iter().filter_map(|part| part.promises.first());
+        let firsts = firsts.chain(flights().filter_map(Flight::first_promise));
         let all = firsts.chain(self.suspects.iter().map(|suspect| &suspect.item.promise));
         let hand = all.min_by_key(|promise| promise.number).map(|oldest| Hand {
             oldest: oldest.number,
             since: oldest.accepted,
-            in_flight: if self.flying { self.parts.last().map_or(0, Part::len) } else { 0 },
+            in_flight: flights().map(Flight::len).sum(),
             held: held + self.suspects.len(),
         });
         self.shared.note(self.writer, hand);
@@ -413,7 +394,8 @@ impl Drop for Shift {
         let suspects = std::mem::take(&mut self.suspects);
         self.fail_suspects(suspects);
         let waiting = std::mem::take(&mut self.shared.state().waiting);
-        let flying = if self.flying { self.parts.pop() } else { None };
+        self.recall();
+        let flying = self.flight.take().map(Flight::recalled);
         let flying = flying.into_iter().flatten().map(|item| (item, Outcome::Unknown));
         let resting = self.parts.drain(..).flatten();
         let mut left = 0;

@@ -2,15 +2,7 @@
 
 use std::{pin::pin, sync::Arc};
 
-use super::{
-    item::{Part, Promise},
-    shared::Shared,
-    shift::Shift,
-    state::Hand,
-};
-
-/// The most bytes in one statement, unless one record alone is larger: PostgreSQL takes no message over 1 GiB.
-const LARGEST_BATCH: usize = 16 << 20;
+use super::{shared::Shared, shift::Shift};
 
 pub(super) async fn run(mut shift: Shift) {
     let shared = Arc::clone(&shift.shared);
@@ -67,27 +59,7 @@ async fn take(shift: &mut Shift, company: &mut bool) -> bool {
         }
     }
     shift.deadlines().beside(wait_for_company(&shared, *company)).await;
-    let mut batch = Part::default();
-    let mut bytes = 0;
-    let more = {
-        let mut state = shared.state();
-        while batch.len() < shared.settings.batch_size {
-            let weight = state.waiting.front().map(|item| item.promise.weight as usize);
-            let Some(weight) = weight.filter(|weight| bytes == 0 || bytes + weight <= LARGEST_BATCH) else { break };
-            let Some(item) = state.pop() else { break };
-            bytes += weight;
-            batch.push(item);
-        }
-        if let Some(Promise { number, accepted, .. }) = batch.promises.first() {
-            // At once, lest it be taken for finished.
-            let hand = Hand { oldest: *number, since: *accepted, in_flight: 0, held: 0 };
-            state.hands[shift.writer].get_or_insert(hand);
-        }
-        !state.waiting.is_empty()
-    };
-    if more {
-        shared.wake.notify_one();
-    }
+    let batch = shared.take_batch(shift.writer);
     *company = batch.len() > 1;
     shift.parts.push(batch);
     true
@@ -141,38 +113,21 @@ mod tests {
         error::{Error, Task},
         event::Event,
         record::Record,
-        store::{BoxFuture, Store},
+        store::fake::Fake,
         table::TableName,
     };
 
     /// A person has to act before it takes one of them; it takes the others.
-    struct Picky;
-
-    impl Store for Picky {
-        fn write<'s>(
-            &'s self,
-            table: &'s TableName,
-            batch: &'s [Record],
-            _: bool,
-        ) -> BoxFuture<'s, Result<Vec<usize>, Error>> {
-            let held = batch.iter().any(|record| record.event() == "held");
-            let answer = if held { Err(Task::Store(table).unprepared(String::new())) } else { Ok(Vec::new()) };
-            Box::pin(std::future::ready(answer))
-        }
-
-        fn trial<'s>(&'s self, _: &'s TableName, _: &'s Record) -> BoxFuture<'s, Result<(), Error>> {
-            Box::pin(std::future::ready(Ok(())))
-        }
-
-        fn answers(&self) -> BoxFuture<'_, bool> {
-            Box::pin(std::future::ready(true))
-        }
+    fn picky(batch: &[Record]) -> Result<Vec<usize>, Error> {
+        let held = batch.iter().any(|record| record.event() == "held");
+        let table = TableName::new("audit_logs").unwrap();
+        if held { Err(Task::Store(&table).unprepared(String::new())) } else { Ok(Vec::new()) }
     }
 
     #[tokio::test]
     async fn a_writer_in_a_pause_does_not_take_the_wake_of_another() {
         let settings = Config::default().writers(2).resolve().unwrap().root;
-        let store = std::sync::Arc::new(Picky) as std::sync::Arc<dyn Store>;
+        let store = Fake::store(picky);
         let queue = Queue::start(&settings, &store, &Handle::current(), Totals::default());
         let push = |event| {
             let record = Record::of(&Event::new(event), None, &settings).unwrap();

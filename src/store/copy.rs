@@ -1,33 +1,74 @@
 //! A batch by binary COPY (<https://www.postgresql.org/docs/current/sql-copy.html>, "Binary Format"): records are kept
 //! as its tuples, so that nothing is encoded here.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::SinkExt;
+use futures_util::{SinkExt, future::join};
 use tokio_postgres::{Client, CopyInSink, Error, Statement};
 
+use super::{NextGoes, Turn};
 use crate::record::Record;
 
 /// The signature, no flags, no header extension.
 const HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: i16 = -1;
-/// The driver's word for a server that is ready for the next statement, which it does not expect after a COPY: it takes
-/// this for done before the commit.
-const READY: &str = "unexpected message from server";
 /// What is sent first, so that the server works while the rest is put together; each piece is twice as large as the one
 /// before, since another task sends them, and every change of tasks may wait for emits to run.
 const FIRST_PIECE: usize = 32 << 10;
 const LARGEST_PIECE: usize = 256 << 10;
 
-/// Waits until PostgreSQL asks for the rows.
+/// Waits until PostgreSQL asks for the rows, in a transaction of their own.
 pub(super) async fn begin(client: &Client, statement: &Statement) -> Result<CopyInSink<Bytes>, Error> {
-    client.copy_in(statement).await
+    // Sent together, in this order.
+    let (begun, sink) = join(client.batch_execute("BEGIN"), client.copy_in(statement)).await;
+    begun.and(sink)
 }
 
-/// Sends the batch. Dropped before it is ready, nothing is stored, unless the end was sent already.
-pub(super) async fn copy(sink: CopyInSink<Bytes>, batch: &[Record]) -> Result<(), Error> {
+/// Sends the rows, and waits until the server has taken them all.
+pub(super) async fn rows(
+    client: &Client,
+    sink: CopyInSink<Bytes>,
+    batch: &[Record],
+    turn: &mut Turn,
+) -> Result<(), Error> {
     let mut sink = pin!(sink);
+    let sent = match feed(sink.as_mut(), batch).await {
+        Ok(()) => {
+            turn.is(NextGoes::Sent);
+            sink.finish().await.map(drop)
+        }
+        Err(error) => Err(error),
+    };
+    taken_back(client, sent).await
+}
+
+/// Sends the rows and the commit together.
+pub(super) async fn all(client: &Client, sink: CopyInSink<Bytes>, batch: &[Record]) -> Result<(), Error> {
+    let mut sink = pin!(sink);
+    let fed = feed(sink.as_mut(), batch).await;
+    if fed.is_err() {
+        return taken_back(client, fed).await;
+    }
+    // Where the rows are refused, this COMMIT takes them back, and is no error.
+    let (taken, committed) = join(sink.finish(), commit(client)).await;
+    taken.and(committed)
+}
+
+pub(super) async fn commit(client: &Client) -> Result<(), Error> {
+    client.batch_execute("COMMIT").await
+}
+
+/// After an error nothing is left of what was begun.
+async fn taken_back(client: &Client, sent: Result<(), Error>) -> Result<(), Error> {
+    if sent.is_err() {
+        // It fails where the connection is gone, and then it is not needed.
+        let _ = client.batch_execute("ROLLBACK").await;
+    }
+    sent
+}
+
+async fn feed(mut sink: Pin<&mut CopyInSink<Bytes>>, batch: &[Record]) -> Result<(), Error> {
     let mut size = FIRST_PIECE;
     let mut piece = BytesMut::with_capacity(size);
     piece.put_slice(&HEADER);
@@ -40,11 +81,5 @@ pub(super) async fn copy(sink: CopyInSink<Bytes>, batch: &[Record]) -> Result<()
         piece.put_slice(tuple);
     }
     piece.put_i16(TRAILER);
-    sink.feed(piece.freeze()).await?;
-    sink.as_mut().finish().await?;
-    // So far the rows were taken; what the server says next is whether they are committed.
-    match sink.finish().await {
-        Err(error) if error.to_string() == READY => Ok(()),
-        answer => answer.map(drop),
-    }
+    sink.feed(piece.freeze()).await
 }

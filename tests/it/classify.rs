@@ -13,6 +13,8 @@ use crate::endurance::{Told, environment::App, until};
 
 /// How long a sync emit is tried where it is not told at once.
 const SHORT: Duration = Duration::from_millis(800);
+/// And where it is told at once, so that it would have to wait for this.
+const LONG: Duration = Duration::from_secs(60);
 
 /// What the engine does about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,16 +90,23 @@ fn undone(sqlstate: &str) -> Outcome {
 async fn try_out(app: &App, case: &Case) {
     let Case { sqlstate, does, .. } = case;
     run(app, &case.wrong).await;
-    let patience = if *does == Does::Again { SHORT } else { Duration::from_secs(60) };
-    let config = app.config("right").emit_timeout(patience).retry_for(RetryFor::Forever);
-    let audit = Tracevault::new(config).unwrap();
     let event = |mode| Event::new("bad").mode(mode).data(json!({ "size": "bad" }));
 
-    let begun = Instant::now();
-    let error = audit.emit(event(Mode::Sync)).await.unwrap_err();
+    let mut patience = if *does == Does::Again { SHORT } else { LONG };
+    let (audit, error, waited) = loop {
+        let config = app.config("right").emit_timeout(patience).retry_for(RetryFor::Forever);
+        let audit = Tracevault::new(config).unwrap();
+        let begun = Instant::now();
+        let error = audit.emit(event(Mode::Sync)).await.unwrap_err();
+        // On a loaded machine, the time may be over before an attempt has failed.
+        if error.sqlstate().is_some() || patience >= LONG {
+            break (audit, error, begun.elapsed());
+        }
+        patience *= 2;
+    };
     check(case, &error);
-    let waited = begun.elapsed();
-    assert_eq!(waited >= SHORT, *does == Does::Again, "{sqlstate}: told after {waited:?}");
+    let in_time = if *does == Does::Again { waited >= patience } else { waited < LONG / 4 };
+    assert!(in_time, "{sqlstate}: told after {waited:?}");
 
     let id = audit.emit(event(Mode::Async)).await.unwrap().id;
     let told = Told { sqlstate: Some((*sqlstate).to_owned()), class: Some(case.class), outcome: undone(sqlstate) };
@@ -231,10 +240,10 @@ async fn what_is_not_there_at_all() {
     let error = Tracevault::connect(nowhere).await.unwrap_err();
     assert_eq!((error.sqlstate(), error.class()), (Some("3F000"), Some(ErrorClass::Environment)), "{error}");
     let url = format!("{} user=app password=right dbname=nowhere", app.server.cluster.connection_string());
-    let audit = Tracevault::new(app.ear.hears(tracevault::Config::new(url))).unwrap();
+    let audit = Tracevault::new(app.ear.hears(tracevault::Config::new(url).emit_timeout(LONG))).unwrap();
     let begun = Instant::now();
     let error = audit.emit("e").await.unwrap_err();
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < LONG / 4);
     assert_eq!((error.sqlstate(), error.class()), (Some("3D000"), Some(ErrorClass::Environment)), "{error}");
     assert_eq!((error.outcome(), error.is_retryable()), (Outcome::Rejected, false));
     audit.try_emit("e").unwrap();

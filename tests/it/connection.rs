@@ -24,7 +24,7 @@ fn options() -> Options {
 
 /// Until the condition holds there.
 async fn until(sql: &Client, condition: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !sql.query_one(&format!("SELECT {condition}"), &[]).await.unwrap().get::<_, bool>(0) {
         assert!(Instant::now() < deadline, "never: {condition}");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -99,10 +99,12 @@ async fn a_host_that_does_not_answer_leaves_time_for_the_next() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let hosts = format!("host=127.0.0.1,127.0.0.1 port={},{}", silent.local_addr().unwrap().port(), server.port());
     let string = format!("{hosts} user=postgres dbname=postgres password='{CANARY}'");
-    let config = Config::new(string).connect_timeout(Duration::from_secs(2));
+    // Half of it for the next, which is far more than it takes.
+    let longest = Duration::from_secs(8);
+    let config = Config::new(string).connect_timeout(longest);
     let begun = Instant::now();
     assert!(Tracevault::new(config).unwrap().healthcheck().await);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < longest, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -139,17 +141,20 @@ async fn a_silent_server_is_asked_within_two_seconds() {
         let string = format!("{} {rest}", server.tcp_connection_string().unwrap());
         let query = Query::connect(QueryConfig::new(string)).await.unwrap();
         let peer = format!("0100007F:{:04X}", server.port());
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(15);
         loop {
             let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
             let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-            let ours = lines.find(|fields| fields[2] == peer && fields[3] == "01").expect("a connection");
-            let (kind, when) = ours[5].split_once(':').unwrap();
-            let when = u64::from_str_radix(when, 16).unwrap();
-            // Right after an answer, the timer may be another one.
-            if kind == if most == 0 { "00" } else { "02" } {
-                assert!((least..=most).contains(&when), "{rest}: {when}");
-                break;
+            // The list is read in pieces, between which others come and go, and with them a line.
+            let ours = lines.find(|fields| fields[2] == peer && fields[3] == "01");
+            let timer = ours.as_ref().and_then(|fields| fields[5].split_once(':'));
+            // Right after an answer, the timer may be another one; and this one may be just about to go off.
+            if let Some((_, when)) = timer.filter(|(kind, _)| *kind == if most == 0 { "00" } else { "02" }) {
+                let when = u64::from_str_radix(when, 16).unwrap();
+                assert!(when <= most, "{rest}: {when}");
+                if when >= least {
+                    break;
+                }
             }
             assert!(Instant::now() < deadline, "{rest}: {ours:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -34,7 +34,7 @@ const FLOORS: [&[&str]; 4] = [
     ],
     &["pool", "store", "lifecycle"],
     &["queue"],
-    &["emit", "probe", "scope", "context", "root"],
+    &["emit", "reservation", "probe", "scope", "context", "root"],
 ];
 /// Optional, and using only what lies below.
 const ROOF: [&str; 8] = ["testing", "docs", "http", "traffic", "dashboard", "spool", "ledger", "bin"];

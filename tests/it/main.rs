@@ -25,6 +25,8 @@ mod faults;
 mod fidelity;
 mod floors;
 mod fuzzed;
+#[cfg(feature = "http")]
+mod http;
 mod idle;
 mod kit;
 mod lifecycle;

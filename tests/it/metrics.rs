@@ -121,7 +121,7 @@ async fn retried(scope: &Scope, times: u64) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), retried).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), retried).await.unwrap();
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ async fn a_lost_answer_is_looked_up() {
 async fn until_asked(application: &str) {
     let watcher = kit::client().await;
     let sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND query LIKE '%pg_xact_status%'";
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while watcher.query(sql, &[&application]).await.unwrap().is_empty() {
         assert!(Instant::now() < deadline, "nobody asks");
         tokio::time::sleep(Duration::from_millis(2)).await;

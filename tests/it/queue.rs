@@ -2,6 +2,8 @@
 
 mod answers;
 mod batches;
+mod behind;
+mod reserved;
 mod room;
 
 use std::{
@@ -366,14 +368,14 @@ async fn each_record_of_a_batch_given_up_is_reported_once() {
     let trigger = format!(
         "CREATE FUNCTION \"{0}_f\"() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              IF (NEW.data ->> 'n')::int = 0 THEN RAISE EXCEPTION 'refused'; END IF;
-             IF (NEW.data ->> 'n')::int > 1 THEN PERFORM pg_sleep(5); END IF;
+             IF (NEW.data ->> 'n')::int > 1 THEN PERFORM pg_sleep(60); END IF;
              RETURN NEW;
          END $$;
          CREATE TRIGGER t BEFORE INSERT ON \"{0}\" FOR EACH ROW EXECUTE FUNCTION \"{0}_f\"()",
         table.name
     );
     table.sql.batch_execute(&trigger).await.unwrap();
-    let (config, told) = telling(table.config().async_flush_interval(LONG).close_timeout(Duration::from_millis(500)));
+    let (config, told) = telling(table.config().async_flush_interval(LONG).close_timeout(Duration::from_secs(5)));
     let audit = Tracevault::new(config).unwrap();
     let ids: Vec<_> = (0..4).map(|n| audit.try_emit(numbered(n)).unwrap().id).collect();
     // 0 to 3 fail together, then 0 and 1, then 0; 1 is stored; 2 and 3 sleep past the end.

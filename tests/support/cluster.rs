@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, io};
@@ -142,7 +143,7 @@ impl Cluster {
         signal("KILL", &[&[server.id()], children.as_slice()].concat())?;
         let _ = server.wait();
         // The server refuses to start while a child of the last one still holds the shared memory.
-        let deadline = Instant::now() + Duration::from_secs(2);
+        let deadline = Instant::now() + PATIENCE;
         while any_alive(&children)? && Instant::now() < deadline {
             thread::sleep(POLL);
         }
@@ -296,8 +297,22 @@ impl Drop for Cluster {
     }
 }
 
+/// Of those below the ones that systems give to whoever asks for any, and each once: so that nobody else has it while
+/// the server is down.
 fn free_port() -> io::Result<u16> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr().map(|address| address.port())
+    const LOWEST: u32 = 10_000;
+    const COUNT: u32 = 22_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Processes that run at the same time begin far from each other.
+    let first = process::id().wrapping_mul(7_919);
+    loop {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(LOWEST + first.wrapping_add(given) % COUNT).unwrap_or(0);
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && given < COUNT => {}
+            bound => return bound?.local_addr().map(|address| address.port()),
+        }
+    }
 }
 
 fn at(path: &Path, error: &io::Error) -> String {

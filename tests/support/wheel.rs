@@ -87,7 +87,7 @@ fn fetch(cache: &Path, unpacked: &Path) -> Result<(), String> {
         "--require-hashes",
     ]);
     pip.args(["--implementation", "cp", "--python-version", "3.12", "--abi", "cp312", "--platform", platform]);
-    pip.args(["--timeout", "30", "--retries", "1", "--dest"]).arg(&partial).arg("--requirement").arg(&requirements);
+    pip.args(["--timeout", "30", "--retries", "5", "--dest"]).arg(&partial).arg("--requirement").arg(&requirements);
     run(&mut pip, Duration::from_secs(300)).map_err(|why| format!("pip could not fetch {NAME} {VERSION}: {why}"))?;
 
     let wheel = fs::read_dir(&partial)

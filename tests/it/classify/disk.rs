@@ -54,14 +54,16 @@ async fn a_full_disk() {
     let fill = "INSERT INTO ballast VALUES ('')";
     while app.server.sql.batch_execute(fill).await.is_ok() {}
 
-    let emit_timeout = Duration::from_secs(1);
+    let emit_timeout = Duration::from_secs(3);
     let audit = Tracevault::new(app.config("right").emit_timeout(emit_timeout)).unwrap();
     let event = || Event::new("e").data(json!({ "text": (0..2_000).map(|n| n.to_string()).collect::<String>() }));
     // What room the last page had is soon used.
     let begun = Instant::now();
     let (stored, error, waited) = loop {
         let emitted = Instant::now();
-        if let Err(error) = audit.emit(event()).await {
+        let answer = audit.emit(event()).await;
+        // Its time may be over in the middle of one attempt more, of which nobody knows.
+        if let Some(error) = answer.err().filter(|error| error.outcome() == Outcome::Rejected) {
             break (audit.stats().stored, error, emitted.elapsed());
         }
         assert!(begun.elapsed() < Duration::from_secs(60));
@@ -70,11 +72,12 @@ async fn a_full_disk() {
     assert_eq!((error.outcome(), error.is_retryable(), error.is_record_refused()), (Outcome::Rejected, true, false));
     assert!(waited >= emit_timeout, "tried until its deadline");
 
+    let told = audit.stats().failures.unavailable;
     for _ in 0..100 {
         audit.try_emit(event()).unwrap();
     }
     until(&audit, "held", |stats| stats.held > 0).await;
-    assert_eq!((audit.stats().failures.unavailable, app.ear.count()), (1, 0));
+    assert_eq!((audit.stats().failures.unavailable, app.ear.count()), (told, 0));
     app.server.run("DROP TABLE ballast").await;
     until(&audit, "stored", |stats| stats.stored == stored + 100).await;
     let rows = app.server.number("SELECT count(*) FROM audit").await;

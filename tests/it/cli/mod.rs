@@ -89,9 +89,9 @@ pub fn query(table: &Table, args: &[&str]) -> Ran {
 
 /// Asks again until it is so.
 pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !so().await {
-        assert!(Instant::now() < deadline, "{what}: not within 30 s");
+        assert!(Instant::now() < deadline, "{what}: not within 60 s");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -90,6 +90,15 @@ impl Load {
     }
 }
 
+/// Waits until it is so.
+async fn so(never: &str, is: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < PATIENCE, "{never}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_again_and_again_loses_nothing_it_acknowledged() {
     kit::url();
@@ -120,21 +129,17 @@ async fn a_server_killed_again_and_again_loses_nothing_it_acknowledged() {
 
     let mut survived = 0;
     for round in 0..rounds {
-        let (before, begun) = (load.ledger.lines.load(Ordering::SeqCst), Instant::now());
-        while load.ledger.lines.load(Ordering::SeqCst) < before + 300 {
-            assert!(begun.elapsed() < PATIENCE, "round {round}: it does not go on; seed {seed}");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let never = |what: &str| format!("round {round}: {what}; seed {seed}");
+        let before = load.ledger.lines.load(Ordering::SeqCst);
+        so(&never("it does not go on"), || load.ledger.lines.load(Ordering::SeqCst) >= before + 300).await;
         tokio::time::sleep(random.pause(Duration::from_millis(30))).await;
         server.cluster.kill_9().unwrap();
         tokio::time::sleep(random.pause(Duration::from_millis(400))).await;
+        // The hasty ones have no time for this.
+        so(&never("nobody is told"), || hasty.stats().failed > 0).await;
         server.cluster.start_again().unwrap();
         // Counted once its pause is over, which may be after the server is back.
-        let back = Instant::now();
-        while patient.stats().retried <= survived {
-            assert!(back.elapsed() < PATIENCE, "round {round}: what was under way is tried again; seed {seed}");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        so(&never("nothing is tried again"), || patient.stats().retried > survived).await;
         survived = patient.stats().retried;
     }
     load.stop.store(true, Ordering::SeqCst);

@@ -13,6 +13,13 @@ use uuid::Uuid;
 use super::{Ear, PATIENCE, Server, Told, until};
 use crate::kit;
 
+/// What nobody waits for who is told at once.
+const EMIT: Duration = Duration::from_secs(60);
+/// At once, on a loaded machine.
+const AT_ONCE: Duration = Duration::from_secs(15);
+/// The longest pause of the writer, 2 s, and what a loaded machine takes.
+const GOES_ON: Duration = Duration::from_secs(2 + 15);
+
 /// How to break it, and how to mend it.
 struct Case {
     what: &'static str,
@@ -82,7 +89,7 @@ impl App {
     }
 
     fn audit(&self, retry_for: impl Into<RetryFor>) -> Tracevault {
-        Tracevault::new(self.config("right").retry_for(retry_for)).unwrap()
+        Tracevault::new(self.config("right").retry_for(retry_for).emit_timeout(EMIT)).unwrap()
     }
 
     /// The numbers in the order in which the table got them.
@@ -98,7 +105,7 @@ fn numbered(n: usize) -> Event<'static> {
 
 fn told_at_once(case: &Case, begun: Instant, error: &Error, cut: bool) {
     let Case { what, sqlstate, advice, .. } = case;
-    assert!(begun.elapsed() < Duration::from_secs(1), "{what}: after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < AT_ONCE, "{what}: after {:?}", begun.elapsed());
     assert_eq!(error.sqlstate(), Some(*sqlstate), "{what}: {error}");
     assert_eq!(error.class(), Some(ErrorClass::Environment), "{what}");
     assert!(error.outcome() == Outcome::Rejected || cut, "{what}");
@@ -141,7 +148,7 @@ async fn sync_emits_are_told_at_once_and_async_ones_are_held_in_order() {
         app.server.run(case.right).await;
         let mended = Instant::now();
         until(&audit, what, |stats| stats.queued == 0).await;
-        assert!(mended.elapsed() < Duration::from_secs(5), "{what}: {:?}", mended.elapsed());
+        assert!(mended.elapsed() < GOES_ON, "{what}: {:?}", mended.elapsed());
         assert_eq!(app.order().await, (0..=700).collect::<Vec<i64>>(), "{what}: first in, first out");
         assert_eq!(app.ear.count(), 0, "{what}");
         app.server.run("TRUNCATE audit").await;
@@ -177,7 +184,7 @@ async fn what_is_held_is_reported_once_its_time_is_over() {
         app.server.run(case.right).await;
         let mended = Instant::now();
         until(&forever, what, |stats| stats.stored == 50).await;
-        assert!(mended.elapsed() < Duration::from_secs(5), "{what}: {:?}", mended.elapsed());
+        assert!(mended.elapsed() < GOES_ON, "{what}: {:?}", mended.elapsed());
         let rows = app.server.sql.query("SELECT id FROM audit ORDER BY ctid", &[]).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<Uuid>>(), kept, "{what}");
         app.server.run("TRUNCATE audit").await;
@@ -195,7 +202,7 @@ async fn a_close_does_not_wait_for_what_a_person_has_to_mend() {
         until(&audit, what, |stats| stats.held > 0).await;
         let begun = Instant::now();
         let drained = audit.close().await.unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(3), "{what}: {:?}, not close_timeout", begun.elapsed());
+        assert!(begun.elapsed() < AT_ONCE, "{what}: {:?}, not close_timeout, which is 30 s", begun.elapsed());
         assert_eq!((drained.stored, drained.failed, drained.left), (0, 600, 0), "{what}");
         assert_eq!(audit.stats().failures.environment, 600, "{what}");
         let told = app.ear.take();

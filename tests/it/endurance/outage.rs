@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tracevault::{Error, Event, Mode, RetryFor, Tracevault, WhenFull};
 
-use super::{Server, long, say, until};
+use super::{PATIENCE, Server, long, say, until};
 
 const QUEUE: usize = 32 << 20;
 /// What may come on top: the batch in hand, its copy on the wire, the allocator's own.
@@ -56,6 +56,8 @@ fn event(n: usize) -> Event<'static> {
 struct Count {
     accepted: AtomicUsize,
     refused: AtomicUsize,
+    /// The server is there again, and makes room.
+    back: AtomicBool,
     stop: AtomicBool,
 }
 
@@ -66,7 +68,8 @@ async fn emitter(audit: Tracevault, count: Arc<Count>) {
                 count.accepted.fetch_add(1, Ordering::SeqCst);
             }
             Err(Error::QueueFull(full)) => {
-                assert!(full.bytes() <= QUEUE && full.bytes() > QUEUE - (4 << 10), "{full}");
+                let room = count.back.load(Ordering::SeqCst);
+                assert!(full.bytes() <= QUEUE && (room || full.bytes() > QUEUE - (4 << 10)), "{full}");
                 count.refused.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -102,9 +105,15 @@ async fn in_a_process_of_its_own() {
     let is_full = |bytes: u64| bytes > (QUEUE - (4 << 10)) as u64;
     let full = until(&audit, "the queue fills", |stats| is_full(stats.queued_bytes)).await;
     let filled = begun.elapsed();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let (blocked, refused) = (count.accepted.load(Ordering::SeqCst), count.refused.load(Ordering::SeqCst));
-    while begun.elapsed() < outage {
+    let (full_since, mut blocked) = (Instant::now(), usize::MAX);
+    // Whoever had found room before is let in.
+    while count.accepted.load(Ordering::SeqCst) != blocked || audit.stats().queued != blocked as u64 {
+        assert!(full_since.elapsed() < PATIENCE, "it is never full: {:?}", audit.stats());
+        blocked = count.accepted.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let refused = count.refused.load(Ordering::SeqCst);
+    while full_since.elapsed() < outage {
         let stats = audit.stats();
         assert!(stats.queued_bytes <= QUEUE as u64 && is_full(stats.queued_bytes), "{stats:?}");
         assert_eq!(count.accepted.load(Ordering::SeqCst), blocked, "no room, no more");
@@ -114,6 +123,7 @@ async fn in_a_process_of_its_own() {
     assert_eq!(count.refused.load(Ordering::SeqCst) > refused, !waits, "who is not to wait is told");
     let mid = memory("VmHWM") - before;
 
+    count.back.store(true, Ordering::SeqCst);
     server.cluster.start_again().unwrap();
     let back = Instant::now();
     until(&audit, "it goes on", |stats| stats.stored > full.accepted).await;

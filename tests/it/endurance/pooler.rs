@@ -18,7 +18,7 @@ use tracevault::{
 };
 use uuid::Uuid;
 
-use super::{Random, Server, say, until};
+use super::{PATIENCE, Random, Server, say, until};
 use crate::{
     kit,
     support::{PgBouncer, needs, pgbouncer},
@@ -126,7 +126,9 @@ async fn in_a_process_of_its_own() {
     let Ok(name) = env::var(NAME) else { return };
     let (url, operations) = (env::var(URL).unwrap(), env::var(OPERATIONS).unwrap().parse::<usize>().unwrap());
     let tables = tables(&name);
-    let panics = |config: Config| config.on_error(|error, _| panic!("reported: {error}"));
+    // However long the machine takes.
+    let patient = |config: Config| config.acquire_timeout(PATIENCE).connect_timeout(PATIENCE).emit_timeout(PATIENCE);
+    let panics = |config| patient(config).statement_timeout(PATIENCE).on_error(|error, _| panic!("reported: {error}"));
     let own = Tracevault::new(panics(Config::new(&url).table_name(&tables[0]))).unwrap();
     let borrowed = panics(Config::default().table_name(&tables[0]));
     let borrowed = Tracevault::with_pools(pool(&url, 6), None, borrowed).unwrap();
@@ -257,7 +259,7 @@ async fn a_server_that_dies_behind_a_pooler_and_comes_back() {
     let Some((pooler, mut server)) = behind().await else { return };
     let config = || Config::new(pooler.connection_string()).table_name("audit");
     let audit = Tracevault::new(config().emit_timeout(Duration::from_secs(60))).unwrap();
-    let hasty = Tracevault::new(config().emit_timeout(Duration::from_secs(2))).unwrap();
+    let hasty = Tracevault::new(config().emit_timeout(Duration::from_secs(5))).unwrap();
     audit.emit("before").await.unwrap();
     hasty.emit("before").await.unwrap();
 

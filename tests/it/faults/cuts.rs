@@ -1,6 +1,6 @@
 //! Connections cut at each byte of an exchange, in both directions.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use futures_util::future::join_all;
 use tracevault::{Config, Durability, Error, Outcome, Receipt, Tracevault};
@@ -54,6 +54,8 @@ struct Lane<'t> {
     table: &'t Table,
     exchange: Exchange,
     proxy: Proxy,
+    /// As the server knows its connections.
+    name: String,
     audit: Tracevault,
     /// Past the proxy, and with time.
     direct: &'t Tracevault,
@@ -63,9 +65,10 @@ impl<'t> Lane<'t> {
     async fn new(site: &'t Site, exchange: Exchange, emit_timeout: Duration) -> Self {
         let Site { table, direct } = site;
         let proxy = Proxy::start(shared_cluster().port()).await;
-        let config = Config::new(proxy.url()).table_name(&table.name).pool_size(1).emit_timeout(emit_timeout);
-        let audit = Tracevault::new(config).unwrap();
-        Self { table, exchange, proxy, audit, direct }
+        let name = kit::unique("lane");
+        let config = Config::new(format!("{} application_name={name}", proxy.url())).table_name(&table.name);
+        let audit = Tracevault::new(config.pool_size(1).emit_timeout(emit_timeout)).unwrap();
+        Self { table, exchange, proxy, name, audit, direct }
     }
 
     /// All at once: they are in the queue before the writer can look at it, and so are one batch.
@@ -77,20 +80,22 @@ impl<'t> Lane<'t> {
         ends("an emit", join_all(emits)).await
     }
 
-    /// Opens the connection, and prepares on it what is to be prepared. Retried, since this is not what is tested.
-    async fn warm_up(&self) {
+    /// Opens the connection, and prepares on it what is to be prepared. Retried, since this is not what is tested; in
+    /// vain where the machine is so loaded that the callers' time is over each time.
+    #[must_use]
+    async fn warm_up(&self) -> bool {
         for _ in 0..50 {
             if self.emit(&names(self.exchange.records())).await.iter().all(Result::is_ok) {
-                return;
+                return true;
             }
         }
-        panic!("the connection does not get warm");
+        false
     }
 
     /// How many bytes an exchange has.
     async fn learn(&self) -> [(Toward, usize); 2] {
         let mut learned = [[0; 2]; 2];
-        self.warm_up().await;
+        assert!(self.warm_up().await);
         for counts in &mut learned {
             self.proxy.count();
             let names = names(self.exchange.records());
@@ -110,7 +115,7 @@ impl<'t> Lane<'t> {
 
     /// A cut that new connections can make good.
     async fn cut(&self, toward: Toward, at: usize) {
-        self.warm_up().await;
+        assert!(self.warm_up().await, "{toward:?} {at}");
         let names = names(self.exchange.records());
         self.proxy.cut_after(at, toward, Then::Accept);
         let answers = self.emit(&names).await;
@@ -126,7 +131,9 @@ impl<'t> Lane<'t> {
     /// A cut after which nothing can be tried again until the caller does. How many were told what; `None`: the machine
     /// is so loaded that the callers' time was over before there was anything to cut.
     async fn cut_off(&self, toward: Toward, at: usize) -> Option<Told> {
-        self.warm_up().await;
+        if !self.warm_up().await {
+            return None;
+        }
         let names = names(self.exchange.records());
         self.proxy.cut_after(at, toward, Then::Refuse);
         let answers = self.emit(&names).await;
@@ -138,7 +145,14 @@ impl<'t> Lane<'t> {
         for (name, answer) in names.iter().zip(&answers) {
             agree(name, answer, there[name]);
         }
-        tokio::time::sleep(ms(500)).await;
+        // The last attempt has ended on both sides: what was told is not tried any more.
+        ends("the last attempt", async {
+            while self.audit.stats().queued > 0 {
+                tokio::time::sleep(ms(1)).await;
+            }
+        })
+        .await;
+        until_gone(self.table, &self.name).await;
         for (name, rows) in rows(self.table, &names).await {
             let answer = &answers[names.iter().position(|other| *other == name).unwrap()];
             agree(&name, answer, rows);
@@ -148,7 +162,6 @@ impl<'t> Lane<'t> {
         assert!(present == 0 || present == names.len(), "{toward:?} {at}: {present} of {}", names.len());
 
         self.proxy.refuse(false);
-        self.warm_up().await;
         let mut told = Told::default();
         let again = names.iter().zip(answers).filter_map(|(name, answer)| {
             told.count(&answer, present > 0);
@@ -231,17 +244,23 @@ async fn cut_off_each(exchange: Exchange, step: usize) {
     let site = &Site::new().await;
     let learned = Lane::new(site, exchange, ms(20_000)).await.learn().await;
     let left = &RefCell::new(offsets(learned, step));
-    let (told, missed) = (&RefCell::new(Told::default()), &Cell::new(0));
+    let told = &RefCell::new(Told::default());
     join_all((0..LANES).map(|_| async move {
-        let lane = Lane::new(site, exchange, ms(300)).await;
+        let mut patience = ms(300);
+        let mut lane = Lane::new(site, exchange, patience).await;
         while let Some((toward, at)) = { left.borrow_mut().pop() } {
-            if let Some(one) = lane.cut_off(toward, at).await {
+            let told_of = lane.cut_off(toward, at).await;
+            // Where all of the answer comes, it is that of the callers, if they have time.
+            if let Some(one) = told_of.filter(|one| one.committed > 0 || (toward, at) != learned[1]) {
                 told.borrow_mut().add(&one);
                 continue;
             }
-            missed.set(missed.get() + 1);
-            assert!(missed.get() < 50, "{toward:?} {at} is never cut");
             left.borrow_mut().push((toward, at));
+            // Once more, with more time.
+            patience *= 2;
+            assert!(patience < ms(20_000), "{toward:?} {at} is never cut, or never answered");
+            lane.close().await;
+            lane = Lane::new(site, exchange, patience).await;
         }
         lane.close().await;
     }))
@@ -296,19 +315,18 @@ async fn a_copy_cut_off_is_all_there_or_not_at_all() {
 async fn where_no_connection_can_be_opened_nothing_is_stored_and_callers_are_told_so() {
     let site = &Site::new().await;
     let lane = Lane::new(site, Exchange::Row, ms(300)).await;
-    lane.warm_up().await;
+    assert!(lane.warm_up().await);
     lane.proxy.refuse(true);
     lane.proxy.sever();
     // Until the pool has noticed.
     ends("the old connection", async { while lane.audit.healthcheck().await {} }).await;
-    let (names, mut rejected) = (names(10), 0);
+    let names = names(10);
     for name in &names {
         let error = ends("an emit", lane.audit.emit(named(name))).await.unwrap_err();
-        rejected += usize::from(error.outcome() == Outcome::Rejected);
+        assert_eq!(error.outcome(), Outcome::Rejected, "nothing was sent: {error}");
     }
-    assert!(rejected >= names.len() / 2, "{rejected}");
     lane.proxy.refuse(false);
-    lane.warm_up().await;
+    assert!(lane.warm_up().await);
     assert!(rows(&site.table, &names).await.values().all(|rows| *rows == 0), "nor later");
     lane.close().await;
 }

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::*;
 
-const LIMIT: Duration = ms(50);
+/// Of a query beside them: 50 ms, and what a loaded machine takes. One that waited for what was dropped took seconds.
+const LIMIT: Duration = ms(50 + 2_000);
 
 /// The same numbers in each run, so that a failure comes again.
 struct Random(u64);

@@ -32,7 +32,9 @@ fn long() -> bool {
 /// A server of one's own, with a port.
 fn cluster() -> Cluster {
     let bin = server_binaries(Purpose::Tests).unwrap();
-    Cluster::start(Options { tcp: true, ..Options::new(bin) }).unwrap()
+    // For all of this at once, however many threads the tests run on.
+    let settings = vec![("max_connections".to_owned(), "800".to_owned())];
+    Cluster::start(Options { tcp: true, settings, ..Options::new(bin) }).unwrap()
 }
 
 /// A server for faults that lie on the way to it only.
@@ -55,6 +57,17 @@ async fn table(cluster: &Cluster) -> Table {
 fn names(count: usize) -> Vec<String> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     (0..count).map(|_| format!("{:08}", NEXT.fetch_add(1, Ordering::Relaxed))).collect()
+}
+
+/// Waits until the server has ended what came by connections of that name.
+async fn until_gone(table: &Table, application: &str) {
+    let there = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
+    let gone = async {
+        while table.sql.query_one(there, &[&application]).await.unwrap().get::<_, i64>(0) > 0 {
+            tokio::time::sleep(ms(5)).await;
+        }
+    };
+    ends(application, gone).await;
 }
 
 /// A record that is told by its name.

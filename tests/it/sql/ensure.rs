@@ -47,12 +47,12 @@ async fn a_table_without_a_comment_gets_ours() {
 async fn a_table_of_this_version_is_not_locked() {
     let mut table = Table::new("unlocked").await;
     let name = table.name.clone();
-    let config = table.config().statement_timeout(Duration::from_secs(10));
+    let config = table.config().statement_timeout(Duration::from_secs(60));
     let reader = table.sql.transaction().await.unwrap();
     reader.query(&format!("SELECT count(*) FROM \"{name}\""), &[]).await.unwrap();
     let began = Instant::now();
     let audit = Tracevault::connect(config.clone().ensure_schema(true)).await.unwrap();
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     audit.emit("while a reader reads").await.unwrap();
     reader.rollback().await.unwrap();
 
@@ -61,7 +61,7 @@ async fn a_table_of_this_version_is_not_locked() {
     audit.emit_in(&writer, "uncommitted").await.unwrap();
     let began = Instant::now();
     Tracevault::connect(config.ensure_schema(true)).await.unwrap();
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     writer.rollback().await.unwrap();
     assert_eq!(table.count().await, 1);
     table.drop().await;
