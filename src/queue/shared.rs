@@ -366,22 +366,19 @@ impl Shared {
         }
     }
 
-    /// Counts records that failed, and tells of them, if that was not done yet.
+    /// Tells of records that failed, if that was not done yet, and then counts them: whoever reads that all is finished
+    /// has been told of every failure.
     pub(super) fn fail(&self, items: impl IntoIterator<Item = Item>, error: &Error) {
-        let items: Vec<Item> = items.into_iter().collect();
-        if items.is_empty() {
-            return;
-        }
         let mut failures = Failures::default();
-        for _ in &items {
-            failures.count(error);
-        }
-        // Before they are told, so that whoever was told finds his own place free, and himself counted.
-        self.free(items.len(), items.iter().map(|item| item.promise.weight as usize).sum());
-        self.progress.send_modify(|progress| progress.failures += failures);
         for Item { record, mut promise } in items {
+            // Before it is told, so that whoever was told finds his own place free.
+            self.free(1, promise.weight as usize);
             let outcome = if promise.unknown { promise.outcome() } else { error.outcome() };
             self.tell(&record, &mut promise, &error.clone().with_outcome(outcome));
+            failures.count(error);
+        }
+        if failures != Failures::default() {
+            self.progress.send_modify(|progress| progress.failures += failures);
         }
     }
 
