@@ -117,11 +117,13 @@ impl Shift {
                 News::Alone => {
                     flight.forget_sent();
                     self.recall();
+                    self.note(0);
                     patience = None;
                 }
                 News::Stuck => {
                     // The two may wait for each other, by locks that a trigger or a constraint takes.
                     self.recall();
+                    self.note(0);
                     if self.next_goes == NextGoes::Sent {
                         self.next_goes = NextGoes::Taken;
                     } else {
@@ -144,7 +146,6 @@ impl Shift {
         if let Some(next) = self.next.take() {
             // Nothing else is in hand but what is in flight.
             self.parts.push(next.recalled());
-            self.note(0);
         }
     }
 }

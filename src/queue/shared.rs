@@ -366,22 +366,29 @@ impl Shared {
         }
     }
 
-    /// Counts records that failed, and tells of them, if that was not done yet.
+    /// Tells of records that failed, if that was not done yet, and counts them. Whoever reads that all is finished has
+    /// heard of every failure by `on_error`; a sync emit that was told finds itself counted, and its place free.
     pub(super) fn fail(&self, items: impl IntoIterator<Item = Item>, error: &Error) {
-        let items: Vec<Item> = items.into_iter().collect();
-        if items.is_empty() {
-            return;
-        }
         let mut failures = Failures::default();
-        for _ in &items {
-            failures.count(error);
-        }
-        // Before they are told, so that whoever was told finds his own place free, and himself counted.
-        self.free(items.len(), items.iter().map(|item| item.promise.weight as usize).sum());
-        self.progress.send_modify(|progress| progress.failures += failures);
-        for Item { record, mut promise } in items {
+        let mut waited_for = Vec::new();
+        let tell = |record: &Record, promise: &mut Promise| {
             let outcome = if promise.unknown { promise.outcome() } else { error.outcome() };
-            self.tell(&record, &mut promise, &error.clone().with_outcome(outcome));
+            self.tell(record, promise, &error.clone().with_outcome(outcome));
+        };
+        for Item { record, mut promise } in items {
+            self.free(1, promise.weight as usize);
+            failures.count(error);
+            if promise.waiter.is_some() {
+                waited_for.push((record, promise));
+            } else {
+                tell(&record, &mut promise);
+            }
+        }
+        if failures != Failures::default() {
+            self.progress.send_modify(|progress| progress.failures += failures);
+        }
+        for (record, mut promise) in waited_for {
+            tell(&record, &mut promise);
         }
     }
 

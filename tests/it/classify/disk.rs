@@ -72,6 +72,8 @@ async fn a_full_disk() {
     assert_eq!((error.outcome(), error.is_retryable(), error.is_record_refused()), (Outcome::Rejected, true, false));
     assert!(waited >= emit_timeout, "tried until its deadline");
 
+    // Whoever is told is counted a moment later.
+    until(&audit, "counted", |stats| stats.queued == 0).await;
     let told = audit.stats().failures.unavailable;
     for _ in 0..100 {
         audit.try_emit(event()).unwrap();

@@ -140,6 +140,46 @@ async fn a_connection_cut_while_it_commits_takes_the_next_batch_back() {
     line.end().await;
 }
 
+/// A flush that was called before the second of them was accepted waits for the first all the same, whose commit is lost.
+#[tokio::test]
+async fn a_flush_waits_for_a_batch_whose_follower_is_taken_back() {
+    let waits = "PERFORM pg_advisory_xact_lock(hashtext('TABLE_NAME'))";
+    let line = Line::new("behind", 4, &trigger("n = 1", true, waits)).await;
+    let lock = format!("SELECT pg_advisory_lock(hashtext('{}'))", line.table.name);
+    let watcher = crate::kit::client().await;
+    watcher.batch_execute(&lock).await.unwrap();
+    hold(&line.table).await;
+    line.audit.try_emit(numbered(0)).unwrap();
+    writer_is_blocked(&line.table).await;
+    for n in 1..=BATCH {
+        line.audit.try_emit(numbered(n)).unwrap();
+    }
+    let mut flush = Box::pin(line.audit.flush());
+    assert!(poll!(&mut flush).is_pending());
+    for n in BATCH + 1..=2 * BATCH {
+        line.audit.try_emit(numbered(n)).unwrap();
+    }
+    release(&line.table).await;
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+               AND EXISTS (SELECT FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE $1)";
+    let copy = format!("COPY%{}%", line.table.name);
+    while watcher.query(cut, &[&copy]).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    while line.audit.stats().retried == 0 {
+        assert!(poll!(&mut flush).is_pending(), "the first batch is not stored");
+        tokio::task::yield_now().await;
+    }
+    assert!(poll!(&mut flush).is_pending(), "the first batch is not stored");
+    watcher.batch_execute(&lock.replace("lock(", "unlock(")).await.unwrap();
+    let drained = flush.await.unwrap();
+    assert!(drained.stored > 100 && drained.left == 0, "{drained:?}");
+    assert!(line.table.count().await > 100);
+    line.is_in_order().await;
+    line.holds(201).await;
+    line.end().await;
+}
+
 #[tokio::test]
 async fn records_refused_in_both_batches_are_reported_and_no_other() {
     let poison = "ALTER TABLE \"TABLE_NAME\" ADD CHECK ((data ->> 'n')::int8 NOT IN (150, 250, 251, 400))";
