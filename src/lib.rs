@@ -83,6 +83,8 @@ mod store;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "traffic")]
+pub mod traffic;
 mod tuple;
 
 pub use deadpool_postgres;

@@ -33,6 +33,9 @@ pub(crate) enum Task<'t> {
     Probe,
     /// Committing a transaction of the caller's.
     Commit,
+    /// Something with a traffic table: the word for it stands before the table.
+    #[cfg_attr(not(feature = "traffic"), expect(dead_code, reason = "only the roof's"))]
+    Traffic(&'static str, &'t TableName),
 }
 
 impl Task<'_> {
@@ -44,6 +47,7 @@ impl Task<'_> {
             Self::Read(table) => format!("reading {table}"),
             Self::Probe => "asking PostgreSQL about a transaction".to_owned(),
             Self::Commit => "committing the transaction".to_owned(),
+            Self::Traffic(doing, table) => format!("{doing} {table}"),
         }
     }
 
@@ -51,14 +55,16 @@ impl Task<'_> {
     fn unanswered(self) -> Outcome {
         match self {
             Self::Store(_) | Self::Commit => Outcome::Unknown,
-            Self::Connect | Self::Prepare(_) | Self::StoreIn(_) | Self::Read(_) | Self::Probe => Outcome::Rejected,
+            Self::Connect | Self::Prepare(_) | Self::StoreIn(_) | Self::Read(_) | Self::Probe | Self::Traffic(..) => {
+                Outcome::Rejected
+            }
         }
     }
 
     fn table(&self) -> Option<&TableName> {
         match self {
             Self::Prepare(table) | Self::Store(table) | Self::StoreIn(table) | Self::Read(table) => Some(table),
-            Self::Connect | Self::Probe | Self::Commit => None,
+            Self::Connect | Self::Probe | Self::Commit | Self::Traffic(..) => None,
         }
     }
 
@@ -159,6 +165,9 @@ impl Task<'_> {
     fn advice(self, db: &DbError) -> Option<String> {
         let table = self.table();
         let advice = match (db.code().code(), self) {
+            ("42P01" | "42703" | "42883" | "42P10", Self::Traffic(..)) => {
+                "the traffic tables are missing, or not of this version's shape: call `Traffic::ensure_schema`".to_owned()
+            }
             ("42P01", _) => return table.map(create_table),
             ("42703" | "42704" | "42P10", _) => {
                 return table.map(|table| format!("the table is not of this version's shape: {}", create_table(table)));

@@ -47,6 +47,8 @@ mod sql;
 mod store;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "traffic")]
+mod traffic;
 mod trial;
 mod values;
 mod webhooks;

@@ -1,0 +1,164 @@
+//! From a cover to what is summed up: the same columns from each of its sources.
+
+use super::super::{
+    cover::Cover,
+    histogram::SLOT,
+    roll::{ROUTE, TOTALS, USER},
+    span::within,
+};
+
+/// The rows of a cover that are read one by one.
+pub(super) fn raw(cover: &Cover) -> String {
+    within("started_at", &cover.raw)
+}
+
+/// Totals: `at` (to the minute), `n` to `n5`, `slow_n`, `sum_us`, `max_us`.
+pub(super) fn totals(cover: &Cover) -> String {
+    let columns = "at, n, n2, n3, n4, n5, slow_n, sum_us, max_us";
+    let mut parts: Vec<String> = rollups(cover, "total")
+        .map(|(table, when)| format!("SELECT {columns} FROM \"traffic_logs_{table}\" WHERE {when}"))
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT date_trunc('minute', started_at, 'UTC') AS at, {TOTALS} FROM \"traffic_logs\" WHERE {} GROUP BY 1",
+            raw(cover)
+        ));
+    }
+    union(&parts, "SELECT at, n, n2, n3, n4, n5, slow_n, sum_us, max_us FROM \"traffic_logs_total_1m\" WHERE false")
+}
+
+/// Their durations: `at`, `slot`, `n`.
+pub(super) fn total_slots(cover: &Cover) -> String {
+    let mut parts: Vec<String> = rollups(cover, "total")
+        .map(|(table, when)| {
+            format!(
+                "SELECT at, one.slot, one.n FROM \"traffic_logs_{table}\", unnest(hist_b, hist_n) AS one (slot, n) \
+                 WHERE {when}"
+            )
+        })
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT date_trunc('minute', started_at, 'UTC') AS at, {SLOT} AS slot, sum(weight)::bigint AS n \
+             FROM \"traffic_logs\" WHERE {} GROUP BY 1, 2",
+            raw(cover)
+        ));
+    }
+    union(&parts, "SELECT at, 0::smallint AS slot, n FROM \"traffic_logs_total_1m\" WHERE false")
+}
+
+/// Routes: `method`, `route`, `n`, `error_n`, `slow_n`, `sum_us`, `max_us`, `last_at`.
+pub(super) fn routes(cover: &Cover) -> String {
+    let columns = "method, route, n, error_n, slow_n, sum_us, max_us, last_at";
+    let mut parts: Vec<String> = rollups(cover, "route")
+        .map(|(table, when)| format!("SELECT {columns} FROM \"traffic_logs_{table}\" WHERE {when}"))
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT method, coalesce(rollup_route, route) AS route, {ROUTE} FROM \"traffic_logs\" WHERE {} GROUP BY 1, 2",
+            raw(cover)
+        ));
+    }
+    union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_route_1h\" WHERE false"))
+}
+
+const LISTED: &str = "(method, route) IN (SELECT * FROM unnest($1::text[], $2::text[]))";
+
+/// The durations of the routes whose methods are `$1` and whose names are `$2`: `method`, `route`, `slot`, `n`.
+pub(super) fn route_slots(cover: &Cover) -> String {
+    let mut parts: Vec<String> = rollups(cover, "route")
+        .map(|(table, when)| {
+            format!(
+                "SELECT method, route, one.slot, one.n FROM \"traffic_logs_{table}\", \
+                 unnest(hist_b, hist_n) AS one (slot, n) WHERE {when} AND {LISTED}"
+            )
+        })
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT method, route, slot, n FROM (SELECT method, coalesce(rollup_route, route) AS route, {SLOT} AS slot, \
+             sum(weight)::bigint AS n FROM \"traffic_logs\" WHERE {} GROUP BY 1, 2, 3) AS fresh WHERE {LISTED}",
+            raw(cover)
+        ));
+    }
+    let nothing =
+        format!("SELECT method, route, 0::smallint AS slot, n FROM \"traffic_logs_route_1h\" WHERE false AND {LISTED}");
+    union(&parts, &nothing)
+}
+
+/// Requests of the same routes by time: `at` (to the hour), `method`, `route`, `n`.
+pub(super) fn route_counts(cover: &Cover) -> String {
+    let mut parts: Vec<String> = rollups(cover, "route")
+        .map(|(table, when)| {
+            format!("SELECT at, method, route, n FROM \"traffic_logs_{table}\" WHERE {when} AND {LISTED}")
+        })
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT at, method, route, n FROM (SELECT date_trunc('hour', started_at, 'UTC') AS at, method, \
+             coalesce(rollup_route, route) AS route, sum(weight)::bigint AS n FROM \"traffic_logs\" \
+             WHERE {} GROUP BY 1, 2, 3) AS fresh WHERE {LISTED}",
+            raw(cover)
+        ));
+    }
+    let nothing = format!("SELECT at, method, route, n FROM \"traffic_logs_route_1h\" WHERE false AND {LISTED}");
+    union(&parts, &nothing)
+}
+
+/// Statuses: `status_code`, `n`.
+pub(super) fn statuses(cover: &Cover) -> String {
+    let mut parts: Vec<String> = rollups(cover, "status")
+        .map(|(table, when)| format!("SELECT status_code, n FROM \"traffic_logs_{table}\" WHERE {when}"))
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT status_code, sum(weight)::bigint AS n FROM \"traffic_logs\" WHERE {} GROUP BY 1",
+            raw(cover)
+        ));
+    }
+    union(&parts, "SELECT status_code, n FROM \"traffic_logs_status_1h\" WHERE false")
+}
+
+/// Errors: `method`, `route`, `status_code`, `n`, `first_at`, `last_at`.
+pub(super) fn errors(cover: &Cover) -> String {
+    let columns = "method, route, status_code, n, first_at, last_at";
+    let mut parts: Vec<String> = rollups(cover, "error")
+        .map(|(table, when)| format!("SELECT {columns} FROM \"traffic_logs_{table}\" WHERE {when}"))
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT method, coalesce(rollup_route, route) AS route, status_code, sum(weight)::bigint AS n, \
+             min(started_at) AS first_at, max(started_at) AS last_at FROM \"traffic_logs\" \
+             WHERE status_code >= 400 AND {} GROUP BY 1, 2, 3",
+            raw(cover)
+        ));
+    }
+    union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_error_1h\" WHERE false"))
+}
+
+/// Users: `user_id` (empty: anybody without), `n`, `error_n`, `slow_n`, `last_at`.
+pub(super) fn users(cover: &Cover) -> String {
+    let columns = "user_id, n, error_n, slow_n, last_at";
+    let mut parts: Vec<String> = rollups(cover, "user")
+        .map(|(table, when)| format!("SELECT {columns} FROM \"traffic_logs_{table}\" WHERE {when}"))
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT coalesce(user_id, '') AS user_id, {USER} FROM \"traffic_logs\" WHERE {} GROUP BY 1",
+            raw(cover)
+        ));
+    }
+    union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_user_1h\" WHERE false"))
+}
+
+/// The rollups that a cover names, with their conditions.
+fn rollups<'c>(cover: &'c Cover, what: &'c str) -> impl Iterator<Item = (String, String)> + 'c {
+    [("1d", &cover.days), ("1h", &cover.hours), ("1m", &cover.minutes)]
+        .into_iter()
+        .filter(|(_, spans)| !spans.is_empty())
+        .map(move |(level, spans)| (format!("{what}_{level}"), within("at", spans)))
+}
+
+fn union(parts: &[String], nothing: &str) -> String {
+    if parts.is_empty() { nothing.to_owned() } else { parts.join(" UNION ALL ") }
+}
