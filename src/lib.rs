@@ -54,6 +54,8 @@ mod clock;
 mod config;
 mod context;
 mod correlation;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 mod diff;
 pub mod docs;
 mod emit;

@@ -17,6 +17,8 @@ mod classify;
 mod cli;
 mod config;
 mod connection;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod diff;
 mod endurance;
 mod errors;

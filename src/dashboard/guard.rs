@@ -1,0 +1,47 @@
+//! The door: every request passes it, and every answer leaves by it.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::{base, problem::Problem, site::Site, visit::Visit};
+
+/// Nothing but what this router serves, no inline script or style, no frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      font-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let mut response = if !site.hosts.allow(&parts) {
+        Problem::misdirected().into_response()
+    } else if let Some(viewer) = site.auth.viewer(&parts) {
+        let base = site.mount_path.clone().unwrap_or_else(|| base::of(&parts));
+        let path = parts.uri.path().to_owned();
+        parts.extensions.insert(Visit { viewer, base, path });
+        next.run(Request::from_parts(parts, body)).await
+    } else {
+        site.unauthorized()
+    };
+    harden(response.headers_mut());
+    response
+}
+
+fn harden(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // What never changes says so itself.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
