@@ -170,12 +170,12 @@ fn range(asked: &Asked) -> Result<Range, Problem> {
     }
 }
 
-fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
+pub(super) fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|_| Problem::parameter(name, "must be a time such as `2026-05-07T12:00:00Z`"))
 }
 
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
         "m" => 60,
@@ -196,7 +196,7 @@ fn flag(name: &str, text: Option<&str>) -> Result<Option<bool>, Problem> {
     }
 }
 
-fn number<N: std::str::FromStr>(name: &str, text: Option<&str>) -> Result<Option<N>, Problem> {
+pub(super) fn number<N: std::str::FromStr>(name: &str, text: Option<&str>) -> Result<Option<N>, Problem> {
     text.map(|text| text.parse().map_err(|_| Problem::parameter(name, "must be a number"))).transpose()
 }
 

@@ -173,7 +173,7 @@ impl DashboardBuilder {
             .route("/assets/{version}/{name}", get(assets::serve))
             .merge(pages::routes())
             .merge(audit::routes())
-            .nest("/api", api::routes().merge(live::routes()))
+            .nest("/api", api::routes().merge(live::routes()).merge(audit::api_routes()))
             .fallback(pages::fallback);
         Ok(router.layer(middleware::from_fn_with_state(Arc::clone(&site), guard)).with_state(site))
     }
