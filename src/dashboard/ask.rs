@@ -35,6 +35,8 @@ pub(super) struct Asked {
     pub(super) after: Option<String>,
     /// `local`: times are shown by the browser's clock.
     pub(super) tz: Option<String>,
+    /// What a page of its own kind asks besides: its links keep it, those to other pages do not.
+    pub(super) more: Vec<(&'static str, String)>,
 }
 
 impl Asked {
@@ -63,7 +65,24 @@ impl Asked {
     }
 
     fn fields_mut(&mut self) -> [(&'static str, &mut Option<String>); 15] {
-        let Self { range, from, to, cmp, method, status, route, user, q, slow, sort, cursor, limit, after, tz } = self;
+        let Self {
+            range,
+            from,
+            to,
+            cmp,
+            method,
+            status,
+            route,
+            user,
+            q,
+            slow,
+            sort,
+            cursor,
+            limit,
+            after,
+            tz,
+            more: _,
+        } = self;
         [
             ("range", range),
             ("from", from),
@@ -92,6 +111,7 @@ impl Asked {
                 query.append_pair(name, value);
             }
         }
+        query.extend_pairs(&self.more);
         let query = query.finish();
         if query.is_empty() { query } else { format!("?{query}") }
     }

@@ -3,8 +3,7 @@ const panel = () => document.getElementById("audit-panel");
 let asked = 0;
 
 function ready(part) {
-  if (!navigator.clipboard) return;
-  for (const button of part.querySelectorAll("[data-copy]")) button.hidden = false;
+  for (const button of part.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
 }
 
 function mark(href) {
@@ -43,12 +42,16 @@ async function open(href) {
   const beside = panel();
   const button = document.createElement("button");
   button.type = "button";
+  button.className = "btn close";
   button.textContent = "Close";
   button.dataset.testid = "audit-close";
   button.addEventListener("click", () => history.back());
   beside.replaceChildren(button, document.adoptNode(part));
   beside.hidden = false;
   ready(beside);
+  if (document.body.dataset.local) {
+    for (const time of beside.querySelectorAll("time")) time.textContent = new Date(time.dateTime).toLocaleString();
+  }
   beside.focus();
 }
 
@@ -76,7 +79,8 @@ addEventListener("popstate", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && panel() && !panel().hidden) history.back();
+  const above = document.querySelector("#side:not([hidden]), dialog[open]");
+  if (event.key === "Escape" && !above && panel() && !panel().hidden) history.back();
 });
 
 ready(document);

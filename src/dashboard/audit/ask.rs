@@ -63,7 +63,10 @@ impl AuditAsked {
     /// What holds on the pages of traffic as well.
     pub(super) fn everywhere(&self) -> Asked {
         let get = |name| self.get(name).map(str::to_owned);
+        let own = self.0.iter().filter(|(name, _)| **name == "q" || Qualifier::named(name).is_some());
+        let more = own.map(|(name, value)| (*name, value.clone())).collect();
         Asked {
+            more,
             range: get("range"),
             from: get("from"),
             to: get("to"),

@@ -64,6 +64,8 @@ struct List {
     days: Vec<Day>,
     links: Links,
     filtered: bool,
+    /// Times by the browser's clock.
+    local: bool,
     problem: Option<Problem>,
 }
 
@@ -148,6 +150,7 @@ impl List {
             days,
             links,
             filtered: !ask.told().is_empty(),
+            local: ask.asked.get("tz") == Some("local"),
             problem: None,
         }
     }
@@ -160,6 +163,7 @@ impl List {
             days: Vec::new(),
             links: Links::default(),
             filtered: true,
+            local: false,
             problem: Some(problem),
         }
     }

@@ -14,7 +14,7 @@ const BRIEF: StaticFormatDescription =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3]");
 /// To the microsecond, as it is stored.
 const WHOLE: &[BorrowedFormatItem<'static>] =
-    format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6]");
+    format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6] UTC");
 const DAY: StaticFormatDescription = format_description!("[weekday], [day padding:none] [month repr:long] [year]");
 
 /// A moment, in UTC.
