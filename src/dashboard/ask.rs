@@ -240,6 +240,9 @@ mod tests {
         assert_eq!(ask.asked.query(), "?range=7d&cmp=0&status=5xx&route=%2Fa%3Fb&limit=20");
         assert_eq!(ask.asked.with("status", None).query(), "?range=7d&cmp=0&route=%2Fa%3Fb&limit=20");
         assert_eq!(Ask::read("").unwrap().asked.query(), "");
+        let more = Asked { more: vec![("actor", "a b".to_owned())], ..Asked::default() };
+        assert_eq!(more.with("tz", Some("local")).query(), "?tz=local&actor=a+b");
+        assert_eq!(more.everywhere().query(), "");
         let between = Ask::read("from=2026-05-07T12:00:00Z&to=2026-05-07T13:00:00%2B00:00").unwrap();
         assert_eq!(between.asked.with("range", Some("1h")).query(), "?range=1h");
     }
