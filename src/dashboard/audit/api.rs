@@ -89,8 +89,8 @@ struct AuditRecordSchema {
         ("after" = Option<String>, Query, description = "At this time (RFC 3339) or day (UTC), or later"),
         ("before" = Option<String>, Query, description = "Before this time (RFC 3339) or day (UTC)"),
         ("range" = Option<String>, Query, description = "So long, up to now: `15m`, `24h`, `30d`. Default: all of the time"),
-        ("from" = Option<String>, Query, description = "As `after`; not together with `range`"),
-        ("to" = Option<String>, Query, description = "As `before`; not together with `range`"),
+        ("from" = Option<String>, Query, description = "As `after`, a time; together with `to`, in place of `range`"),
+        ("to" = Option<String>, Query, description = "As `before`, a time; together with `from`"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before, with the same conditions"),
         ("limit" = Option<u32>, Query, description = "1 to 500. Default: 50"),
     ),
@@ -132,4 +132,26 @@ pub(super) async fn record(
     let audit = Audit::of(&site)?;
     let Path(id) = id.ok_or_else(Problem::not_found)?;
     Ok(Json(audit.record(&visit.viewer, View::ApiRecord, &id).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::OpenApi as _;
+
+    use super::*;
+    use crate::dashboard::audit::qualifier::Qualifier;
+
+    #[test]
+    fn every_condition_stands_in_the_document() {
+        let document = serde_json::to_value(AuditApi::openapi()).unwrap();
+        let list = &document["paths"]["/api/audit"]["get"];
+        let named = |name: &str| list["parameters"].as_array().unwrap().iter().any(|one| one["name"] == name);
+        for qualifier in Qualifier::ALL {
+            assert!(named(qualifier.name()), "{}", qualifier.name());
+        }
+        assert!(document["paths"]["/api/audit/{id}"]["get"].is_object());
+        let page = &document["components"]["schemas"]["AuditPage"]["properties"]["records"];
+        assert_eq!(page["items"]["$ref"], "#/components/schemas/AuditRecord");
+        assert!(document["components"]["schemas"]["AuditRecord"]["properties"]["occurredAt"].is_object());
+    }
 }
