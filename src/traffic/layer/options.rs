@@ -49,7 +49,7 @@ pub(super) fn resolved<T>(resolver: Option<&Resolver<T>>, parts: &Parts, counts:
 /// All of these as one. A matcher that panics leaves the request in.
 pub(super) fn any_of(matchers: Vec<Matcher>, at_panic: bool, counts: Arc<Counts>) -> Matcher {
     Matcher::of_all(move |forms| {
-        let matches = |matcher: &Matcher| Some(matcher.matches(forms.route, forms.path, forms.url));
-        matchers.iter().any(|matcher| guarded(&counts, || matches(matcher)).unwrap_or(at_panic))
+        let meant = |matcher: &Matcher| Some(matcher.matches(forms.route, forms.path, forms.url));
+        matchers.iter().any(|matcher| guarded(&counts, || meant(matcher)).unwrap_or(at_panic))
     })
 }
