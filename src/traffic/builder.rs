@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use super::{
+    layer,
     modes::{IpMode, QueryMode, RouteValue, UaMode},
     names::Names,
     roll::{self, Retention, Roller},
@@ -44,6 +45,12 @@ use crate::{
 /// | `roll_up` | true | whether this process takes part in that |
 /// | `query_timeout` | 5 s | for each statement that reads, by the server's clock |
 /// | `readers` | 4 | connections of the pool that reading may take at once |
+/// | `user_id`, `user_details`, `session_id` | nobody, none | who asks, and in which session |
+/// | `route`, `peer` | as axum knows them | for stacks without axum |
+/// | `include_routes`, `ignored_routes` | all, none | which requests are counted; ignored wins |
+/// | `trusted_proxies` | none | whose word counts for the client's address |
+/// | `track_dashboard` | false | whether the dashboard's own requests are counted |
+/// | `debug` | false | whether losses are told to the log; they are counted always |
 #[must_use = "nothing is started before `build`"]
 pub struct TrafficBuilder {
     pool: Pool,
@@ -62,6 +69,8 @@ pub struct TrafficBuilder {
     roll_up: bool,
     query_timeout: Duration,
     readers: usize,
+    debug: bool,
+    pub(super) layer: layer::Options,
 }
 
 /// How long a step of rolling up may take. By the server's clock it is less.
@@ -86,6 +95,8 @@ impl TrafficBuilder {
             roll_up: true,
             query_timeout: Duration::from_secs(5),
             readers: 4,
+            debug: false,
+            layer: layer::Options::default(),
         }
     }
 
@@ -184,6 +195,13 @@ impl TrafficBuilder {
         self
     }
 
+    /// Whether rows that are dropped or not stored, and panics of resolvers, are told to the log as warnings; they are
+    /// counted always. Nothing is ever thrown at a request. Default: false.
+    pub fn debug(mut self, told: bool) -> Self {
+        self.debug = told;
+        self
+    }
+
     /// Checks the options and starts the writer, and the task that rolls up. Nothing is asked of the database yet.
     ///
     /// # Errors
@@ -207,6 +225,8 @@ impl TrafficBuilder {
             roll_up,
             query_timeout,
             readers,
+            debug,
+            layer: options,
         } = self;
         let table = TableName::new(&table_name)?;
         let table = match schema {
@@ -232,7 +252,7 @@ impl TrafficBuilder {
             let limits = PoolSettings { statement_timeout: timeout, ..PoolSettings::default() };
             Connections::borrowed(pool.clone(), limits)
         };
-        let (writer, queue) = Writer::new(queue_capacity);
+        let (writer, queue) = Writer::new(queue_capacity, debug);
         let (live, _) = broadcast::channel(64);
         let store = Store {
             connections: connections(PoolSettings::default().statement_timeout),
@@ -252,7 +272,18 @@ impl TrafficBuilder {
         // The server's own deadline comes first; ours is for a server that is silent.
         let connections = connections(query_timeout + second);
         let readers = Semaphore::new(readers);
-        Ok(Traffic(Arc::new(Inner { names, rules, writer, roller, connections, readers, query_timeout, open, live })))
+        Ok(Traffic(Arc::new(Inner {
+            names,
+            rules,
+            options,
+            writer,
+            roller,
+            connections,
+            readers,
+            query_timeout,
+            open,
+            live,
+        })))
     }
 }
 

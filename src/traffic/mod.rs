@@ -19,6 +19,7 @@ mod ensure;
 mod family;
 mod histogram;
 mod insert;
+mod layer;
 mod modes;
 mod names;
 mod quiet;
@@ -37,6 +38,7 @@ mod writer;
 
 pub use self::{
     builder::TrafficBuilder,
+    layer::{TrafficLayer, Untracked, from_cookie, from_header},
     modes::{IpMode, QueryMode, RouteValue, UaMode},
     read::*,
     roll::{Pass, Retention},

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use super::{
     builder::TrafficBuilder,
     ensure::ensure,
+    layer,
     names::Names,
     read::LiveRow,
     roll::{self, Pass, Roller},
@@ -69,6 +70,7 @@ pub struct Traffic(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) names: Names,
     pub(super) rules: Rules,
+    pub(super) options: layer::Options,
     pub(super) writer: Writer,
     pub(super) roller: Roller,
     pub(super) connections: Connections,

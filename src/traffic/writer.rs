@@ -1,7 +1,10 @@
 //! Rows on their way to the table: a queue that never makes a request wait, and the task at its end.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,13 +29,16 @@ pub(super) enum Item {
 /// The near end of the queue.
 pub(super) struct Writer {
     sender: mpsc::Sender<Item>,
+    /// Whether the last row was dropped.
+    full: AtomicBool,
     pub(super) counts: Arc<Counts>,
 }
 
 impl Writer {
-    pub(super) fn new(capacity: usize) -> (Self, mpsc::Receiver<Item>) {
+    pub(super) fn new(capacity: usize, debug: bool) -> (Self, mpsc::Receiver<Item>) {
         let (sender, receiver) = mpsc::channel(capacity);
-        (Self { sender, counts: Arc::default() }, receiver)
+        let counts = Arc::new(Counts { debug, ..Counts::default() });
+        (Self { sender, full: AtomicBool::new(false), counts }, receiver)
     }
 
     /// Whether there was room.
@@ -40,10 +46,17 @@ impl Writer {
         // Counted first, so that it is never stored before it was accepted.
         Counts::add(&self.counts.accepted, 1);
         if self.sender.try_send(Item::Row(Box::new(row))).is_ok() {
+            if self.full.load(Ordering::Relaxed) {
+                self.full.store(false, Ordering::Relaxed);
+            }
             return true;
         }
         self.counts.accepted.fetch_sub(1, Ordering::Relaxed);
         Counts::add(&self.counts.dropped, 1);
+        // Once, not for each request of a flood.
+        if !self.full.swap(true, Ordering::Relaxed) && self.counts.debug {
+            tracing::warn!("the queue is full: requests are not stored");
+        }
         false
     }
 
@@ -118,7 +131,9 @@ impl Store {
                 }
                 Err(Failure { unanswered: true, error }) => {
                     Counts::add(&self.counts.unknown, part.len());
-                    tracing::warn!(rows = part.len(), %error, "requests may or may not be stored");
+                    if self.counts.debug {
+                        tracing::warn!(rows = part.len(), %error, "requests may or may not be stored");
+                    }
                 }
                 Err(Failure { error, .. }) if error.is_record_refused() && part.len() > 1 => {
                     let (one, other) = part.split_at(part.len() / 2);
@@ -126,7 +141,9 @@ impl Store {
                 }
                 Err(Failure { error, .. }) => {
                     Counts::add(&self.counts.failed, part.len());
-                    tracing::warn!(rows = part.len(), %error, "requests are not stored");
+                    if self.counts.debug {
+                        tracing::warn!(rows = part.len(), %error, "requests are not stored");
+                    }
                 }
             }
         }
