@@ -21,6 +21,10 @@ pub mod http {}
 #[doc = include_str!("traffic.md")]
 pub mod traffic {}
 
+#[cfg(feature = "dashboard")]
+#[doc = include_str!("dashboard.md")]
+pub mod dashboard {}
+
 /// The README's code compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

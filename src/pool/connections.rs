@@ -59,6 +59,11 @@ impl Connections {
         Self { pool, limits, statements: Statements::new(limits.statement_mode), tls: None, owned: false }
     }
 
+    /// The same pool, with another limit on the length of statements.
+    pub(crate) fn with_statement_timeout(&self, timeout: Duration) -> Self {
+        Self { limits: PoolSettings { statement_timeout: timeout, ..self.limits }, ..self.clone() }
+    }
+
     /// A connection for one call.
     pub(crate) async fn lease(&self, task: Task<'_>) -> Result<Lease, Error> {
         self.lease_within(self.limits.acquire_timeout, &self.pool.timeouts(), task).await

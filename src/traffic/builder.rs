@@ -53,7 +53,7 @@ use crate::{
 /// | `debug` | false | whether losses are told to the log; they are counted always |
 #[must_use = "nothing is started before `build`"]
 pub struct TrafficBuilder {
-    pool: Pool,
+    source: Source,
     table_name: String,
     schema: Option<String>,
     slow_route_threshold: Duration,
@@ -73,13 +73,19 @@ pub struct TrafficBuilder {
     pub(super) layer: layer::Options,
 }
 
+/// Where connections come from.
+pub(super) enum Source {
+    Pool(Pool),
+    ConnectionString(String),
+}
+
 /// How long a step of rolling up may take. By the server's clock it is less.
 const STEP_TIMEOUT: Duration = Duration::from_secs(65);
 
 impl TrafficBuilder {
-    pub(super) fn new(pool: Pool) -> Self {
+    pub(super) fn new(source: Source) -> Self {
         Self {
-            pool,
+            source,
             table_name: "traffic_logs".to_owned(),
             schema: None,
             slow_route_threshold: Duration::from_secs(1),
@@ -209,7 +215,7 @@ impl TrafficBuilder {
     pub fn build(self) -> Result<Traffic, Error> {
         // By name, so that a new option does not compile until it is handled.
         let Self {
-            pool,
+            source,
             table_name,
             schema,
             slow_route_threshold,
@@ -248,21 +254,23 @@ impl TrafficBuilder {
         };
 
         let names = Names::new(table);
-        let connections = |timeout| {
-            let limits = PoolSettings { statement_timeout: timeout, ..PoolSettings::default() };
-            Connections::borrowed(pool.clone(), limits)
+        let limits = PoolSettings::default();
+        let connections = match source {
+            Source::Pool(pool) => Connections::borrowed(pool, limits),
+            Source::ConnectionString(url) => Connections::new("connection_string", &url, limits)?,
         };
         let (writer, queue) = Writer::new(queue_capacity, debug);
         let (live, _) = broadcast::channel(64);
         let store = Store {
-            connections: connections(PoolSettings::default().statement_timeout),
+            connections: connections.clone(),
             names: names.clone(),
             counts: writer.counts.clone(),
             live: live.clone(),
             linger,
         };
         runtime.spawn(store.run(queue));
-        let roller = Roller { connections: connections(STEP_TIMEOUT), names: names.clone(), retention };
+        let roller =
+            Roller { connections: connections.with_statement_timeout(STEP_TIMEOUT), names: names.clone(), retention };
         let (open, closing) = watch::channel(true);
         if roll_up {
             runtime.spawn(roll::run(roller.clone(), roll_up_every, closing));
@@ -270,7 +278,7 @@ impl TrafficBuilder {
         let turn = AtomicU32::new(0);
         let rules = Rules { slow_threshold: slow_route_threshold, route_value, ip, user_agent, query, one_in, turn };
         // The server's own deadline comes first; ours is for a server that is silent.
-        let connections = connections(query_timeout + second);
+        let connections = connections.with_statement_timeout(query_timeout + second);
         let readers = Semaphore::new(readers);
         Ok(Traffic(Arc::new(Inner {
             names,

@@ -7,7 +7,7 @@ use time::{Date, OffsetDateTime};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use super::{
-    builder::TrafficBuilder,
+    builder::{Source, TrafficBuilder},
     ensure::ensure,
     layer,
     names::Names,
@@ -86,7 +86,13 @@ impl Traffic {
     /// and reading up to four.
     #[doc(alias = "createTrafficTracker")]
     pub fn builder(pool: Pool) -> TrafficBuilder {
-        TrafficBuilder::new(pool)
+        TrafficBuilder::new(Source::Pool(pool))
+    }
+
+    /// With a pool of its own, of up to eight connections to where this string says, by TLS as its `sslmode` asks.
+    /// Nothing is opened before it is needed.
+    pub fn connect(connection_string: impl Into<String>) -> TrafficBuilder {
+        TrafficBuilder::new(Source::ConnectionString(connection_string.into()))
     }
 
     /// Makes the tables, or what is missing of them. Idempotent, and safe for many processes at once.
