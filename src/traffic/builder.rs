@@ -49,6 +49,7 @@ use crate::{
 /// | `route`, `peer` | as axum knows them | for stacks without axum |
 /// | `include_routes`, `ignored_routes` | all, none | which requests are counted; ignored wins |
 /// | `trusted_proxies` | none | whose word counts for the client's address |
+/// | `privacy_signals` | ignored | which wishes of a browser make a request nobody's |
 /// | `track_dashboard` | false | whether the dashboard's own requests are counted |
 /// | `debug` | false | whether losses are told to the log; they are counted always |
 #[must_use = "nothing is started before `build`"]

@@ -39,7 +39,7 @@ mod writer;
 pub use self::{
     builder::TrafficBuilder,
     layer::{TrafficLayer, Untracked, from_cookie, from_header},
-    modes::{IpMode, QueryMode, RouteValue, UaMode},
+    modes::{IpMode, PrivacySignals, QueryMode, RouteValue, UaMode},
     read::*,
     roll::{Pass, Retention},
     row::TrafficRow,

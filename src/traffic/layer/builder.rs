@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use crate::{
     http::{Matcher, TrustedProxies},
-    traffic::{builder::TrafficBuilder, rules::UserDetails},
+    traffic::{builder::TrafficBuilder, modes::PrivacySignals, rules::UserDetails},
 };
 
 /// For [`Traffic::layer`](crate::traffic::Traffic::layer). Resolvers look at the request before anything inside of the layer
@@ -74,6 +74,12 @@ impl TrafficBuilder {
     /// The proxies whose word counts for the client's address. Default: none, it is that at the other end of the socket.
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.layer.trusted_proxies = proxies;
+        self
+    }
+
+    /// Which wishes of a browser make its request nobody's. Audit events are not touched by it. Default: none.
+    pub fn privacy_signals(mut self, signals: PrivacySignals) -> Self {
+        self.layer.privacy_signals = signals;
         self
     }
 

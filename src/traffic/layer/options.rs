@@ -10,7 +10,7 @@ use http::request::Parts;
 
 use crate::{
     http::{Matcher, TrustedProxies},
-    traffic::{rules::UserDetails, stats::Counts},
+    traffic::{modes::PrivacySignals, rules::UserDetails, stats::Counts},
 };
 
 /// Finds something in a request's head.
@@ -28,6 +28,7 @@ pub(in crate::traffic) struct Options {
     pub(super) ignored: Vec<Matcher>,
     pub(super) trusted_proxies: TrustedProxies,
     pub(super) track_dashboard: bool,
+    pub(super) privacy_signals: PrivacySignals,
 }
 
 /// What a user's function found; nothing, if it panicked.

@@ -25,6 +25,12 @@ impl Sink for TrafficSink {
         let Some(head) = exchange.kept.remove::<Head>() else { return Ok(()) };
         let status = exchange.status_told().unwrap_or_default();
         let said = exchange.kept.remove::<UserDetails>().unwrap_or_default();
+        if head.is_private {
+            exchange.actor = None;
+            exchange.session_id = None;
+            exchange.client_ip = None;
+        }
+        let said = if head.is_private { UserDetails::default() } else { said };
         let user = UserDetails {
             id: said.id.or(head.user.id).or(exchange.actor.map(|actor| actor.id)),
             name: said.name.or(head.user.name),

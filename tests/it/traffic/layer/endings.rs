@@ -73,9 +73,10 @@ async fn bodies_are_waited_for_and_events_of_the_server_are_not() {
     get_all(&app, &["/late"]).await;
     let events = app.clone().oneshot(request("/events").body(Body::empty()).unwrap()).await.unwrap();
     ask(&app, request("/head").method("HEAD")).await;
+    assert_eq!(site.rows("method, status_code, route").await, ["GET 200 /late", "GET 200 /events", "HEAD 200 /head"]);
+    assert!(site.one::<bool>("SELECT duration_ms >= 150 FROM \"@\" WHERE route = '/late'").await);
     drop(events);
-    let rows = ["GET 200 /late true", "GET 200 /events false", "HEAD 200 /head false"];
-    assert_eq!(site.rows("method, status_code, route, duration_ms >= 150").await, rows);
+    assert_eq!(site.rows("id").await.len(), 3);
     site.drop().await;
 }
 

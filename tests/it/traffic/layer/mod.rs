@@ -6,6 +6,7 @@ mod endings;
 mod kept;
 mod modes;
 mod outage;
+mod told;
 mod which;
 mod who;
 

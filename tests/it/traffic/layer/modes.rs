@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use tracevault::{
-    http::TrustedProxies,
-    traffic::{IpMode, QueryMode, RouteValue, UaMode},
+    http::{RequestAudit, TrustedProxies},
+    traffic::{IpMode, PrivacySignals, QueryMode, RouteValue, UaMode, UserDetails, from_header},
 };
 
 use super::*;
@@ -72,6 +72,41 @@ async fn routes_and_queries_are_kept_as_asked() {
         // By HTTP/1.1, and as HTTP/2 has it.
         get_all(&app, &[uri, &format!("https://shop.example{uri}")]).await;
         assert_eq!(site.rows("route, original_url").await, [expected.clone(), expected], "{query:?} {value:?}");
+        site.drop().await;
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_want_to_be_followed_is_nobody_if_that_is_heeded() {
+    let known = "u1 s1 192.0.2.77 curl/8.0";
+    let said = |audit: RequestAudit| async move {
+        audit
+            .actor("u2", "user")
+            .session("s2")
+            .keep(UserDetails { name: Some("Ann".into()), ..UserDetails::default() });
+    };
+    for (signals, gpc, dnt) in [
+        (PrivacySignals::default(), known, known),
+        (PrivacySignals::Gpc, "- - - -", known),
+        (PrivacySignals::GpcOrDnt, "- - - -", "- - - -"),
+    ] {
+        let (site, app) = Site::serving("modes_gpc", api().route("/said", get(said)), |builder| {
+            let (user, session) = (from_header("x-user"), from_header("x-session"));
+            builder.user_id(user).session_id(session).track_ip(true).privacy_signals(signals)
+        })
+        .await;
+        let asked = |uri: &str, name: &'static str, value: &'static str| {
+            let known = from("192.0.2.77", uri).header("x-user", "u1").header("x-session", "s1");
+            known.header("user-agent", "curl/8.0").header(name, value)
+        };
+        ask(&app, asked("/", "sec-gpc", "1")).await;
+        ask(&app, asked("/", "dnt", "1")).await;
+        ask(&app, asked("/", "sec-gpc", "0")).await;
+        ask(&app, asked("/", "dnt", "")).await;
+        assert_eq!(site.rows("user_id, session_id, ip, user_agent").await, [gpc, dnt, known, known], "{signals:?}");
+        ask(&app, asked("/said", "sec-gpc", "1")).await;
+        let said = if signals == PrivacySignals::Ignored { "u1 Ann s2" } else { "- - -" };
+        assert_eq!(site.rows("user_id, user_name, session_id").await[4], said, "{signals:?}");
         site.drop().await;
     }
 }
