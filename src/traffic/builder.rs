@@ -17,6 +17,7 @@ use super::{
     roll::{self, Retention, Roller},
     rules::Rules,
     traffic::{Inner, Traffic},
+    viewers,
     writer::{Store, Writer},
 };
 use crate::{
@@ -234,13 +235,16 @@ impl TrafficBuilder {
         };
         let (writer, queue) = Writer::new(queue_capacity);
         let (live, _) = broadcast::channel(64);
+        let (told, stored) = watch::channel(viewers::Stored::default());
         let store = Store {
             connections: connections(PoolSettings::default().statement_timeout),
             names: names.clone(),
             counts: writer.counts.clone(),
             live: live.clone(),
+            told,
             linger,
         };
+        runtime.spawn(viewers::tell(store.connections.clone(), names.clone(), stored));
         runtime.spawn(store.run(queue));
         let roller = Roller { connections: connections(STEP_TIMEOUT), names: names.clone(), retention };
         let (open, closing) = watch::channel(true);

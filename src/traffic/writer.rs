@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
     insert::{Failure, insert},
@@ -13,6 +13,7 @@ use super::{
     read::LiveRow,
     row::TrafficRow,
     stats::Counts,
+    viewers::Stored,
 };
 use crate::{error::Error, pool::Connections};
 
@@ -62,6 +63,7 @@ pub(super) struct Store {
     pub(super) names: Names,
     pub(super) counts: Arc<Counts>,
     pub(super) live: broadcast::Sender<Arc<[LiveRow]>>,
+    pub(super) told: watch::Sender<Stored>,
     pub(super) linger: Duration,
 }
 
@@ -112,6 +114,7 @@ impl Store {
             match self.try_often(part).await {
                 Ok(live) => {
                     Counts::add(&self.counts.stored, part.len());
+                    self.told.send_modify(|told| told.add(live.iter().map(|row| row.id)));
                     if self.live.receiver_count() > 0 {
                         let _ = self.live.send(live.into());
                     }
