@@ -10,26 +10,34 @@ use super::problem::Problem;
 use crate::traffic::{Range, RequestFilter};
 
 /// The parameters of traffic, each as it was given. One that is not known is refused; an empty one was not given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// `15m`, `24h`, `30d`: so long, up to now. Default: `24h`.
     pub(super) range: Option<String>,
     /// RFC 3339; both, in place of `range`.
     pub(super) from: Option<String>,
+    /// RFC 3339; not included.
     pub(super) to: Option<String>,
     /// `0`: not compared with the time before.
     pub(super) cmp: Option<String>,
+    /// Of this method.
     pub(super) method: Option<String>,
     /// `404`, or a class such as `5xx`.
     pub(super) status: Option<String>,
+    /// Of this route, as the lists of routes spell it.
     pub(super) route: Option<String>,
+    /// Of the user with this id.
     pub(super) user: Option<String>,
     /// What is searched for in names.
     pub(super) q: Option<String>,
     /// `1`: slow ones only.
     pub(super) slow: Option<String>,
+    /// The key of the column that is sorted by.
     pub(super) sort: Option<String>,
+    /// Behind the page that gave it, with the same stretch of time and order.
     pub(super) cursor: Option<String>,
+    /// At most so many: 1 to 500.
     pub(super) limit: Option<String>,
     /// The id of a row: what comes behind it.
     pub(super) after: Option<String>,
@@ -60,6 +68,12 @@ impl Asked {
 
     fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
         self.fields_mut().into_iter().find_map(|(field, value)| (field == name).then_some(value))
+    }
+
+    /// The parameters that were given.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let mut asked = self.clone();
+        asked.fields_mut().into_iter().filter_map(|(name, value)| value.as_ref().map(|_| name)).collect()
     }
 
     fn fields_mut(&mut self) -> [(&'static str, &mut Option<String>); 15] {

@@ -18,6 +18,7 @@ use super::{
     roll::{self, Retention, Roller},
     rules::Rules,
     traffic::{Inner, Traffic},
+    viewers,
     writer::{Store, Writer},
 };
 use crate::{
@@ -262,13 +263,16 @@ impl TrafficBuilder {
         };
         let (writer, queue) = Writer::new(queue_capacity, debug);
         let (live, _) = broadcast::channel(64);
+        let (told, stored) = watch::channel(viewers::Stored::default());
         let store = Store {
             connections: connections.clone(),
             names: names.clone(),
             counts: writer.counts.clone(),
             live: live.clone(),
+            told,
             linger,
         };
+        runtime.spawn(viewers::tell(store.connections.clone(), names.clone(), stored));
         runtime.spawn(store.run(queue));
         let roller =
             Roller { connections: connections.with_statement_timeout(STEP_TIMEOUT), names: names.clone(), retention };

@@ -34,6 +34,7 @@ mod stats;
 #[expect(clippy::module_inception, reason = "the module is named for what it holds")]
 mod traffic;
 mod url;
+mod viewers;
 mod writer;
 
 pub use self::{

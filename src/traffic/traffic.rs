@@ -199,6 +199,12 @@ impl Traffic {
         roll::make_days(&self.0.roller, from, to).await
     }
 
+    /// Says when this is closed.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn open(&self) -> watch::Receiver<bool> {
+        self.0.open.subscribe()
+    }
+
     /// The table.
     pub fn table(&self) -> &TableName {
         self.0.names.table()

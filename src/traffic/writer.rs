@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
     insert::{Failure, insert},
@@ -16,6 +16,7 @@ use super::{
     read::LiveRow,
     row::TrafficRow,
     stats::Counts,
+    viewers::Stored,
 };
 use crate::{error::Error, pool::Connections};
 
@@ -75,6 +76,7 @@ pub(super) struct Store {
     pub(super) names: Names,
     pub(super) counts: Arc<Counts>,
     pub(super) live: broadcast::Sender<Arc<[LiveRow]>>,
+    pub(super) told: watch::Sender<Stored>,
     pub(super) linger: Duration,
 }
 
@@ -125,6 +127,7 @@ impl Store {
             match self.try_often(part).await {
                 Ok(live) => {
                     Counts::add(&self.counts.stored, part.len());
+                    self.told.send_modify(|told| told.add(live.iter().map(|row| row.id)));
                     if self.live.receiver_count() > 0 {
                         let _ = self.live.send(live.into());
                     }

@@ -1,4 +1,6 @@
 //! The dashboard: its door, its API and its pages, beside plain SQL.
 
+mod api;
 mod door;
 mod kit;
+mod live;
