@@ -111,7 +111,7 @@ async fn serve(args: Args) -> Result<Exit, Exit> {
         dashboard = dashboard.allowed_hosts(args.allowed_hosts);
     }
     if let Live::SsePg = args.live {
-        dashboard = dashboard.live_mode(LiveMode::sse_pg(&url));
+        dashboard = dashboard.live_mode(LiveMode::SsePg).listen(&url);
     }
     if !args.no_audit {
         let audit = audit(&args.database, &url).await.map_err(|error| console::fail(&error))?;

@@ -61,8 +61,7 @@ async fn it_serves_traffic_and_audit_events_and_ends_when_it_is_told_to() {
     assert_eq!(overview["totalRequests"], total);
     assert_eq!(get("audit").await.unwrap().status(), 200);
     let viewed = "SELECT event || ' ' || actor_id FROM";
-    let viewed: String =
-        site.sql.query_one(&format!("{viewed} \"{}\"", table.name), &[]).await.unwrap().get(0);
+    let viewed: String = site.sql.query_one(&format!("{viewed} \"{}\"", table.name), &[]).await.unwrap().get(0);
     assert_eq!(viewed, "tracevault.dashboard.viewed admin");
 
     signal(&child, "TERM");
