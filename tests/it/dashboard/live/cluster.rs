@@ -109,6 +109,27 @@ async fn a_connection_that_listens_may_be_cut_and_no_row_is_lost() {
     site.drop().await;
 }
 
+#[tokio::test]
+async fn a_stream_outlives_the_server_that_it_reads() {
+    kit::url();
+    let mut server =
+        Cluster::start(Options { tcp: true, ..Options::new(server_binaries(Purpose::Tests).unwrap()) }).unwrap();
+    let traffic = Traffic::builder(pool_at(&server.connection_string(), "outlives")).build().unwrap();
+    traffic.ensure_schema().await.unwrap();
+    let by = |builder: DashboardBuilder| builder.live_mode(LiveMode::SsePg).listen(server.connection_string());
+    let app = App::start(&traffic, by).await;
+    let mut events = app.stream("/stream", None).await;
+    let before = app.request("/1").await;
+    assert_eq!(events.id().await, before);
+    server.stop().unwrap();
+    assert_eq!(app.get("/stream", Some(before)).await.status(), 503);
+    server.start_again().unwrap();
+    let after = app.request("/2").await;
+    assert_eq!(events.id().await, after);
+    let mut again = app.stream("/stream", Some(after - 1)).await;
+    while again.id().await != after {}
+}
+
 /// What is notified of a table.
 async fn notifications(site: &Site) -> (tokio_postgres::Client, mpsc::UnboundedReceiver<String>) {
     let (client, mut connection) = tokio_postgres::connect(&kit::url(), NoTls).await.unwrap();
