@@ -104,27 +104,27 @@ impl Cluster {
 
     /// Looks for rows, again and again, until nobody wants them.
     async fn look(&self, traffic: &Traffic, mut place: Place) {
+        // When writers were told of the viewers for the last time.
         let mut leased = None::<Instant>;
         let mut quick = Instant::now() + CALM;
         let mut told = false;
         loop {
-            let lease = async {
-                if leased.is_none_or(|at| at.elapsed() >= CALM) {
-                    traffic.announce_viewers().await?;
-                    if leased.replace(Instant::now()).is_none_or(|at| at.elapsed() > 2 * CALM) {
-                        quick = Instant::now() + CALM;
-                    }
+            let mut done = Ok(());
+            if leased.is_none_or(|at| at.elapsed() >= CALM) {
+                done = traffic.announce_viewers().await;
+                if done.is_ok() && leased.replace(Instant::now()).is_none_or(|at| at.elapsed() > 2 * CALM) {
+                    quick = Instant::now() + CALM;
                 }
-                place.read(traffic, &self.rows).await
-            };
-            match lease.await {
+            }
+            // Without the lease too: the table is only looked at more often then.
+            done = place.read(traffic, &self.rows).await.and(done);
+            match &done {
                 Ok(()) => told = false,
-                Err(error) => {
-                    if !told {
-                        tracing::warn!(%error, "new requests could not be read; trying again");
-                    }
+                Err(error) if !told => {
+                    tracing::warn!(%error, "new requests are not told of as they should be; trying again");
                     told = true;
                 }
+                Err(_) => {}
             }
             if self.is_over().await {
                 return;
