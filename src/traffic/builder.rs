@@ -1,7 +1,10 @@
 //! The options of a `Traffic`, checked when it is built.
 
 use std::{
-    sync::{Arc, atomic::AtomicU32},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU32},
+    },
     time::Duration,
 };
 
@@ -252,7 +255,9 @@ impl TrafficBuilder {
         // The server's own deadline comes first; ours is for a server that is silent.
         let connections = connections(query_timeout + second);
         let readers = Semaphore::new(readers);
-        Ok(Traffic(Arc::new(Inner { names, rules, writer, roller, connections, readers, query_timeout, open, live })))
+        let watermark = AtomicI64::new(i64::MIN);
+        let inner = Inner { names, rules, writer, roller, connections, readers, query_timeout, open, live, watermark };
+        Ok(Traffic(Arc::new(inner)))
     }
 }
 
