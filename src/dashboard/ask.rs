@@ -43,6 +43,10 @@ pub(super) struct Asked {
     pub(super) after: Option<String>,
     /// `local`: times are shown by the browser's clock.
     pub(super) tz: Option<String>,
+    /// `csv`: one list of the page, as a file.
+    pub(super) format: Option<String>,
+    /// Which list.
+    pub(super) panel: Option<String>,
 }
 
 impl Asked {
@@ -71,13 +75,31 @@ impl Asked {
     }
 
     /// The parameters that were given.
-    pub(super) fn given(&self) -> Vec<&'static str> {
+    pub(super) fn names(&self) -> Vec<&'static str> {
         let mut asked = self.clone();
         asked.fields_mut().into_iter().filter_map(|(name, value)| value.as_ref().map(|_| name)).collect()
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut Option<String>); 15] {
-        let Self { range, from, to, cmp, method, status, route, user, q, slow, sort, cursor, limit, after, tz } = self;
+    fn fields_mut(&mut self) -> [(&'static str, &mut Option<String>); 17] {
+        let Self {
+            range,
+            from,
+            to,
+            cmp,
+            method,
+            status,
+            route,
+            user,
+            q,
+            slow,
+            sort,
+            cursor,
+            limit,
+            after,
+            tz,
+            format,
+            panel,
+        } = self;
         [
             ("range", range),
             ("from", from),
@@ -94,6 +116,8 @@ impl Asked {
             ("limit", limit),
             ("after", after),
             ("tz", tz),
+            ("format", format),
+            ("panel", panel),
         ]
     }
 
@@ -112,7 +136,7 @@ impl Asked {
 
     /// The same with one parameter changed, or without it; what belongs to the page that is shown is gone.
     pub(super) fn with(&self, name: &str, value: Option<&str>) -> Self {
-        let mut asked = Self { cursor: None, after: None, ..self.clone() };
+        let mut asked = Self { cursor: None, after: None, format: None, panel: None, ..self.clone() };
         // A stretch is told in one way or the other.
         match name {
             "range" => (asked.from, asked.to) = (None, None),
@@ -123,6 +147,24 @@ impl Asked {
             *field = value.map(str::to_owned);
         }
         asked
+    }
+
+    /// One of them, by its name.
+    pub(super) fn given(&self, name: &str) -> Option<String> {
+        self.clone().field(name).and_then(|value| value.take())
+    }
+
+    /// What a form sends along that asks for something else: all that is given but these.
+    pub(super) fn others(&self, names: &[&str]) -> Vec<(&'static str, String)> {
+        let mut asked = self.with("cursor", None);
+        let given = asked.fields_mut().into_iter().filter(|(name, _)| !names.contains(name));
+        given.filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    }
+
+    /// The filters on single requests, as a query without its question mark.
+    pub(super) fn filters(&self) -> String {
+        let Self { method, status, route, user, slow, .. } = self.clone();
+        Self { method, status, route, user, slow, ..Self::default() }.query().trim_start_matches('?').to_owned()
     }
 
     /// Only what holds on every page: the stretch of time, and how it is shown.
@@ -166,6 +208,9 @@ impl Ask {
         if !matches!(asked.tz.as_deref(), None | Some("utc" | "local")) {
             return Err(Problem::parameter("tz", "must be `utc` or `local`"));
         }
+        if !matches!(asked.format.as_deref(), None | Some("csv")) {
+            return Err(Problem::parameter("format", "must be `csv`"));
+        }
         Ok(Self { asked, range, compare, filter, limit, after })
     }
 }
@@ -185,7 +230,11 @@ fn range(asked: &Asked) -> Result<Range, Problem> {
 }
 
 fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
+    // What a form gives has no zone, and no seconds where they are none: it is UTC.
+    let local = |text: &str| OffsetDateTime::parse(&format!("{text}Z"), &Rfc3339);
     OffsetDateTime::parse(text, &Rfc3339)
+        .or_else(|_| local(text))
+        .or_else(|_| local(&format!("{text}:00")))
         .map_err(|_| Problem::parameter(name, "must be a time such as `2026-05-07T12:00:00Z`"))
 }
 
@@ -234,6 +283,10 @@ mod tests {
         assert_eq!(ask.asked.query(), "?range=7d&cmp=0&status=5xx&route=%2Fa%3Fb&limit=20");
         assert_eq!(ask.asked.with("status", None).query(), "?range=7d&cmp=0&route=%2Fa%3Fb&limit=20");
         assert_eq!(Ask::read("").unwrap().asked.query(), "");
+        let form = Ask::read("from=2026-05-07T12:00&to=2026-05-07T13:00:01").unwrap();
+        let zoned = Ask::read("from=2026-05-07T12:00:00Z&to=2026-05-07T15:00:01%2B02:00").unwrap();
+        assert_eq!(form.range, zoned.range);
+        assert_eq!(ask.asked.others(&["range", "status"]).len(), 3);
         let between = Ask::read("from=2026-05-07T12:00:00Z&to=2026-05-07T13:00:00%2B00:00").unwrap();
         assert_eq!(between.asked.with("range", Some("1h")).query(), "?range=1h");
     }
@@ -258,6 +311,7 @@ mod tests {
             ("limit=ten", "limit"),
             ("after=1.5", "after"),
             ("tz=Mars", "tz"),
+            ("format=pdf", "format"),
             ("q=%00", "q"),
         ] {
             let problem = Ask::read(query).unwrap_err();

@@ -1,6 +1,6 @@
 //! The door: every request passes it, and every answer leaves by it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{Request, State},
@@ -27,7 +27,7 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next:
     } else if let Some(viewer) = site.auth.viewer(&parts) {
         let base = site.mount_path.clone().unwrap_or_else(|| base::of(&parts));
         let path = parts.uri.path().to_owned();
-        parts.extensions.insert(Visit { viewer, base, path });
+        parts.extensions.insert(Visit { viewer, base, path, since: Instant::now() });
         next.run(Request::from_parts(parts, body)).await
     } else {
         site.unauthorized()

@@ -1,7 +1,10 @@
 //! The options of a `Traffic`, checked when it is built.
 
 use std::{
-    sync::{Arc, atomic::AtomicU32},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU32},
+    },
     time::Duration,
 };
 
@@ -285,6 +288,7 @@ impl TrafficBuilder {
         // The server's own deadline comes first; ours is for a server that is silent.
         let connections = connections.with_statement_timeout(query_timeout + second);
         let readers = Semaphore::new(readers);
+        let watermark = AtomicI64::new(i64::MIN);
         Ok(Traffic(Arc::new(Inner {
             names,
             rules,
@@ -296,6 +300,7 @@ impl TrafficBuilder {
             query_timeout,
             open,
             live,
+            watermark,
         })))
     }
 }

@@ -1,6 +1,13 @@
 //! The handle.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use deadpool_postgres::Pool;
 use time::{Date, OffsetDateTime};
@@ -10,12 +17,13 @@ use super::{
     builder::{Source, TrafficBuilder},
     ensure::ensure,
     layer,
+    modes::{IpMode, UaMode},
     names::Names,
     read::LiveRow,
     roll::{self, Pass, Roller},
     row::TrafficRow,
     rules::{Rules, Seen},
-    span::micros,
+    span::{micros, moment},
     stats::{Counts, TrafficStats},
     writer::Writer,
 };
@@ -79,6 +87,8 @@ pub(super) struct Inner {
     /// With the last handle it is gone, and the task that rolls up ends.
     pub(super) open: watch::Sender<bool>,
     pub(super) live: broadcast::Sender<Arc<[LiveRow]>>,
+    /// As the last snapshot had it; the least number there is for none.
+    pub(super) watermark: AtomicI64,
 }
 
 impl Traffic {
@@ -203,6 +213,22 @@ impl Traffic {
     #[cfg(feature = "dashboard")]
     pub(crate) fn open(&self) -> watch::Receiver<bool> {
         self.0.open.subscribe()
+    }
+
+    /// What is kept of addresses.
+    pub fn ip_mode(&self) -> IpMode {
+        self.0.rules.ip
+    }
+
+    /// What is kept of user agents.
+    pub fn user_agent_mode(&self) -> UaMode {
+        self.0.rules.user_agent
+    }
+
+    /// Up to where all was rolled up when something was read last, but for late rows. `None` before that.
+    pub fn rolled_up_to(&self) -> Option<OffsetDateTime> {
+        let seen = self.0.watermark.load(Ordering::Relaxed);
+        (seen != i64::MIN).then(|| moment(seen))
     }
 
     /// The table.

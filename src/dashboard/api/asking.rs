@@ -30,7 +30,7 @@ impl<T: Takes, S: Sync> FromRequestParts<S> for Asking<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let ask = Ask::read(parts.uri.query().unwrap_or_default())?;
-        match ask.asked.given().into_iter().find(|name| !T::NAMES.contains(name)) {
+        match ask.asked.names().into_iter().find(|name| !T::NAMES.contains(name)) {
             Some(name) => Err(Problem::parameter(name, "is not a parameter here")),
             None => Ok(Self { ask, of: PhantomData }),
         }
