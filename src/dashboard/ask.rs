@@ -47,6 +47,8 @@ pub(super) struct Asked {
     pub(super) format: Option<String>,
     /// Which list.
     pub(super) panel: Option<String>,
+    /// What a page of its own kind asks besides: its links keep it, those to other pages do not.
+    pub(super) more: Vec<(&'static str, String)>,
 }
 
 impl Asked {
@@ -99,6 +101,7 @@ impl Asked {
             tz,
             format,
             panel,
+            more: _,
         } = self;
         [
             ("range", range),
@@ -130,6 +133,7 @@ impl Asked {
                 query.append_pair(name, value);
             }
         }
+        query.extend_pairs(&self.more);
         let query = query.finish();
         if query.is_empty() { query } else { format!("?{query}") }
     }
@@ -229,7 +233,7 @@ fn range(asked: &Asked) -> Result<Range, Problem> {
     }
 }
 
-fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
+pub(super) fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
     // What a form gives has no zone, and no seconds where they are none: it is UTC.
     let local = |text: &str| OffsetDateTime::parse(&format!("{text}Z"), &Rfc3339);
     OffsetDateTime::parse(text, &Rfc3339)
@@ -238,7 +242,7 @@ fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
         .map_err(|_| Problem::parameter(name, "must be a time such as `2026-05-07T12:00:00Z`"))
 }
 
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
         "m" => 60,
@@ -259,7 +263,7 @@ fn flag(name: &str, text: Option<&str>) -> Result<Option<bool>, Problem> {
     }
 }
 
-fn number<N: std::str::FromStr>(name: &str, text: Option<&str>) -> Result<Option<N>, Problem> {
+pub(super) fn number<N: std::str::FromStr>(name: &str, text: Option<&str>) -> Result<Option<N>, Problem> {
     text.map(|text| text.parse().map_err(|_| Problem::parameter(name, "must be a number"))).transpose()
 }
 

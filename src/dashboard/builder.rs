@@ -190,7 +190,13 @@ impl DashboardBuilder {
             .route("/assets/{version}/{name}", get(assets::serve))
             .merge(pages::routes())
             .merge(audit::routes())
-            .nest("/api", api::routes().merge(live::routes()).method_not_allowed_fallback(api::method_not_allowed))
+            .nest(
+                "/api",
+                api::routes()
+                    .merge(live::routes())
+                    .merge(audit::api_routes())
+                    .method_not_allowed_fallback(api::method_not_allowed),
+            )
             .fallback(pages::fallback);
         Ok(router.layer(middleware::from_fn_with_state(Arc::clone(&site), guard)).with_state(site))
     }

@@ -16,7 +16,7 @@ use super::{
     asking::{Asking, Nothing},
     config, errors, live, overview, requests, route_list, users,
 };
-use crate::dashboard::{access::Auth, live::stream, problem::Problem, site::Site, visit::Visit};
+use crate::dashboard::{access::Auth, audit::AuditApi, live::stream, problem::Problem, site::Site, visit::Visit};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -40,14 +40,17 @@ use crate::dashboard::{access::Auth, live::stream, problem::Problem, site::Site,
 )]
 struct Endpoints;
 
-static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(|| {
-    let mut document = Endpoints::openapi();
+/// Of a dashboard without audit events, and of one with them.
+static DOCUMENTS: LazyLock<[utoipa::openapi::OpenApi; 2]> =
+    LazyLock::new(|| [document(Endpoints::openapi()), document(Endpoints::openapi().merge_from(AuditApi::openapi()))]);
+
+fn document(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     for item in document.paths.paths.values_mut() {
         let PathItem { get: Some(operation), .. } = item else { continue };
         may_fail(operation);
     }
     document
-});
+}
 
 /// Everything may be answered by a problem.
 fn may_fail(operation: &mut Operation) {
@@ -63,7 +66,7 @@ pub(super) async fn openapi(
     visit: Visit,
     _: Asking<Nothing>,
 ) -> Json<utoipa::openapi::OpenApi> {
-    let mut document = DOCUMENT.clone();
+    let mut document = DOCUMENTS[usize::from(site.audit.is_some())].clone();
     document.servers = Some(vec![Server::new(format!("{}/api", visit.base))]);
     if let Auth::Basic { .. } = site.auth {
         let basic = SecurityScheme::Http(Http::new(HttpAuthScheme::Basic));
