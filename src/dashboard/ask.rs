@@ -10,31 +10,43 @@ use super::problem::Problem;
 use crate::traffic::{Range, RequestFilter};
 
 /// The parameters of traffic, each as it was given. One that is not known is refused; an empty one was not given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// `15m`, `24h`, `30d`: so long, up to now. Default: `24h`.
     pub(super) range: Option<String>,
     /// RFC 3339; both, in place of `range`.
     pub(super) from: Option<String>,
+    /// RFC 3339; not included.
     pub(super) to: Option<String>,
     /// `0`: not compared with the time before.
     pub(super) cmp: Option<String>,
+    /// Of this method.
     pub(super) method: Option<String>,
     /// `404`, or a class such as `5xx`.
     pub(super) status: Option<String>,
+    /// Of this route, as the lists of routes spell it.
     pub(super) route: Option<String>,
+    /// Of the user with this id.
     pub(super) user: Option<String>,
     /// What is searched for in names.
     pub(super) q: Option<String>,
     /// `1`: slow ones only.
     pub(super) slow: Option<String>,
+    /// The key of the column that is sorted by.
     pub(super) sort: Option<String>,
+    /// Behind the page that gave it, with the same stretch of time and order.
     pub(super) cursor: Option<String>,
+    /// At most so many: 1 to 500.
     pub(super) limit: Option<String>,
     /// The id of a row: what comes behind it.
     pub(super) after: Option<String>,
     /// `local`: times are shown by the browser's clock.
     pub(super) tz: Option<String>,
+    /// `csv`: one list of the page, as a file.
+    pub(super) format: Option<String>,
+    /// Which list.
+    pub(super) panel: Option<String>,
     /// What a page of its own kind asks besides: its links keep it, those to other pages do not.
     pub(super) more: Vec<(&'static str, String)>,
 }
@@ -64,7 +76,13 @@ impl Asked {
         self.fields_mut().into_iter().find_map(|(field, value)| (field == name).then_some(value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut Option<String>); 15] {
+    /// The parameters that were given.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        let mut asked = self.clone();
+        asked.fields_mut().into_iter().filter_map(|(name, value)| value.as_ref().map(|_| name)).collect()
+    }
+
+    fn fields_mut(&mut self) -> [(&'static str, &mut Option<String>); 17] {
         let Self {
             range,
             from,
@@ -81,6 +99,8 @@ impl Asked {
             limit,
             after,
             tz,
+            format,
+            panel,
             more: _,
         } = self;
         [
@@ -99,6 +119,8 @@ impl Asked {
             ("limit", limit),
             ("after", after),
             ("tz", tz),
+            ("format", format),
+            ("panel", panel),
         ]
     }
 
@@ -118,7 +140,7 @@ impl Asked {
 
     /// The same with one parameter changed, or without it; what belongs to the page that is shown is gone.
     pub(super) fn with(&self, name: &str, value: Option<&str>) -> Self {
-        let mut asked = Self { cursor: None, after: None, ..self.clone() };
+        let mut asked = Self { cursor: None, after: None, format: None, panel: None, ..self.clone() };
         // A stretch is told in one way or the other.
         match name {
             "range" => (asked.from, asked.to) = (None, None),
@@ -129,6 +151,25 @@ impl Asked {
             *field = value.map(str::to_owned);
         }
         asked
+    }
+
+    /// One of them, by its name.
+    pub(super) fn given(&self, name: &str) -> Option<String> {
+        self.clone().field(name).and_then(|value| value.take())
+    }
+
+    /// What a form sends along that asks for something else: all that is given but these.
+    pub(super) fn others(&self, names: &[&str]) -> Vec<(&'static str, String)> {
+        let mut asked = self.with("cursor", None);
+        let given = asked.fields_mut().into_iter().filter(|(name, _)| !names.contains(name));
+        let given = given.filter_map(|(name, value)| Some((name, value.clone()?)));
+        given.chain(self.more.iter().filter(|(name, _)| !names.contains(name)).cloned()).collect()
+    }
+
+    /// The filters on single requests, as a query without its question mark.
+    pub(super) fn filters(&self) -> String {
+        let Self { method, status, route, user, slow, .. } = self.clone();
+        Self { method, status, route, user, slow, ..Self::default() }.query().trim_start_matches('?').to_owned()
     }
 
     /// Only what holds on every page: the stretch of time, and how it is shown.
@@ -172,6 +213,9 @@ impl Ask {
         if !matches!(asked.tz.as_deref(), None | Some("utc" | "local")) {
             return Err(Problem::parameter("tz", "must be `utc` or `local`"));
         }
+        if !matches!(asked.format.as_deref(), None | Some("csv")) {
+            return Err(Problem::parameter("format", "must be `csv`"));
+        }
         Ok(Self { asked, range, compare, filter, limit, after })
     }
 }
@@ -191,7 +235,11 @@ fn range(asked: &Asked) -> Result<Range, Problem> {
 }
 
 pub(super) fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
+    // What a form gives has no zone, and no seconds where they are none: it is UTC.
+    let local = |text: &str| OffsetDateTime::parse(&format!("{text}Z"), &Rfc3339);
     OffsetDateTime::parse(text, &Rfc3339)
+        .or_else(|_| local(text))
+        .or_else(|_| local(&format!("{text}:00")))
         .map_err(|_| Problem::parameter(name, "must be a time such as `2026-05-07T12:00:00Z`"))
 }
 
@@ -242,7 +290,12 @@ mod tests {
         assert_eq!(Ask::read("").unwrap().asked.query(), "");
         let more = Asked { more: vec![("actor", "a b".to_owned())], ..Asked::default() };
         assert_eq!(more.with("tz", Some("local")).query(), "?tz=local&actor=a+b");
+        assert_eq!(more.others(&["tz"]), more.more);
         assert_eq!(more.everywhere().query(), "");
+        let form = Ask::read("from=2026-05-07T12:00&to=2026-05-07T13:00:01").unwrap();
+        let zoned = Ask::read("from=2026-05-07T12:00:00Z&to=2026-05-07T15:00:01%2B02:00").unwrap();
+        assert_eq!(form.range, zoned.range);
+        assert_eq!(ask.asked.others(&["range", "status"]).len(), 3);
         let between = Ask::read("from=2026-05-07T12:00:00Z&to=2026-05-07T13:00:00%2B00:00").unwrap();
         assert_eq!(between.asked.with("range", Some("1h")).query(), "?range=1h");
     }
@@ -267,6 +320,7 @@ mod tests {
             ("limit=ten", "limit"),
             ("after=1.5", "after"),
             ("tz=Mars", "tz"),
+            ("format=pdf", "format"),
             ("q=%00", "q"),
         ] {
             let problem = Ask::read(query).unwrap_err();

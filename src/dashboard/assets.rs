@@ -23,9 +23,11 @@ macro_rules! assets {
     };
 }
 
-static ASSETS: [Asset; 4] = assets![
+static ASSETS: [Asset; 6] = assets![
     "app.css" "text/css; charset=utf-8",
     "app.js" "text/javascript; charset=utf-8",
+    "theme.js" "text/javascript; charset=utf-8",
+    "uPlot.js" "text/javascript; charset=utf-8",
     "audit.css" "text/css; charset=utf-8",
     "audit.js" "text/javascript; charset=utf-8",
 ];

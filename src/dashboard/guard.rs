@@ -1,6 +1,6 @@
 //! The door: every request passes it, and every answer leaves by it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{Request, State},
@@ -10,6 +10,7 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{base, problem::Problem, site::Site, visit::Visit};
+use crate::{http::RequestAudit, traffic::Untracked};
 
 /// Nothing but what this router serves, no inline script or style, no frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -17,17 +18,22 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    // Its own traffic is not worth counting, however it ends.
+    if let Some(captured) = parts.extensions.get::<RequestAudit>() {
+        captured.keep(Untracked);
+    }
     let mut response = if !site.hosts.allow(&parts) {
         Problem::misdirected().into_response()
     } else if let Some(viewer) = site.auth.viewer(&parts) {
         let base = site.mount_path.clone().unwrap_or_else(|| base::of(&parts));
         let path = parts.uri.path().to_owned();
-        parts.extensions.insert(Visit { viewer, base, path });
+        parts.extensions.insert(Visit { viewer, base, path, since: Instant::now() });
         next.run(Request::from_parts(parts, body)).await
     } else {
         site.unauthorized()
     };
     harden(response.headers_mut());
+    response.extensions_mut().insert(Untracked);
     response
 }
 

@@ -26,5 +26,5 @@ mod visit;
 pub use self::{
     access::{Access, Viewer},
     builder::DashboardBuilder,
-    live::LiveMode,
+    live::{LiveBus, LiveMode},
 };

@@ -1,12 +1,18 @@
 //! What every page has around its own: head, navigation, stretch of time, filters, footer.
 
+use std::time::Instant;
+
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use time::OffsetDateTime;
 
 use super::{
+    access::Access,
     ask::{Ask, Asked, RANGES, USUAL_RANGE},
     assets,
+    pages::figures,
     problem::Problem,
     site::Site,
     visit::Visit,
@@ -25,6 +31,18 @@ pub(super) enum Tab {
 }
 
 impl Tab {
+    /// The line that its sign is drawn by, on a field of 16 by 16.
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Overview => "M2 14h12M4 11V8M8 11V3M12 11V6",
+            Self::Live => "M1 8h3l2-5 4 10 2-5h3",
+            Self::Routes => "M4 13V6a3 3 0 0 1 6 0v4a2.5 2.5 0 0 0 4 0V4M4 13l-2-2M4 13l2-2",
+            Self::Users => "M8 8a3 3 0 1 0 0-6 3 3 0 0 0 0 6M2 14c.5-3 3-4 6-4s5.5 1 6 4",
+            Self::Errors => "M8 2 1.5 13.5h13zM8 6.5v3M8 11.5v.2",
+            Self::Audit => "M4 2h8v12H4zM6.5 5.5h3M6.5 8h3M6.5 10.5h2",
+        }
+    }
+
     /// Path, name and key.
     fn told(self) -> (&'static str, &'static str, char) {
         match self {
@@ -38,12 +56,25 @@ impl Tab {
     }
 }
 
+impl Tab {
+    /// The filters that its pages know.
+    fn knows(self, filter: &str) -> bool {
+        match self {
+            Self::Overview | Self::Audit => false,
+            Self::Live | Self::Errors => filter != "q",
+            Self::Routes => matches!(filter, "method" | "q"),
+            Self::Users => filter == "q",
+        }
+    }
+}
+
 /// A link of the shell.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) href: String,
     pub(super) name: String,
     pub(super) key: Option<char>,
+    pub(super) sign: &'static str,
     pub(super) current: bool,
 }
 
@@ -53,6 +84,8 @@ pub(super) struct Chip {
     pub(super) name: &'static str,
     pub(super) value: String,
     pub(super) without: String,
+    /// The page that is shown takes no notice of it.
+    pub(super) idle: bool,
 }
 
 /// The parts of a page that are not its own.
@@ -74,6 +107,16 @@ pub(super) struct Shell {
     pub(super) live_mode: &'static str,
     pub(super) poll_ms: u128,
     pub(super) version: &'static str,
+    /// It is refreshed, and that may be paused.
+    pub(super) live: bool,
+    /// The stretch of time is chosen here.
+    pub(super) ranged: bool,
+    /// Lists may be taken away.
+    pub(super) export: bool,
+    /// Times by the browser's clock.
+    pub(super) local: bool,
+    since: Instant,
+    rolled_up_to: Option<OffsetDateTime>,
 }
 
 impl Shell {
@@ -90,6 +133,7 @@ impl Shell {
                 href: format!("{base}{path}{everywhere}"),
                 name: name.to_owned(),
                 key: Some(key),
+                sign: one.sign(),
                 current: one == tab,
             }
         };
@@ -100,6 +144,7 @@ impl Shell {
             href: here(&asked.with("range", Some(name))),
             name: name.to_owned(),
             key: None,
+            sign: "",
             current: shown == Some(name),
         };
         let ranges = RANGES.into_iter().map(range).collect();
@@ -113,7 +158,7 @@ impl Shell {
         ];
         let chip = |(name, value): (&'static str, &Option<String>)| {
             let value = value.clone()?;
-            Some(Chip { name, value, without: here(&asked.with(name, None)) })
+            Some(Chip { name, value, without: here(&asked.with(name, None)), idle: !tab.knows(name) })
         };
         Self {
             title: title.into(),
@@ -129,6 +174,12 @@ impl Shell {
             live_mode: site.live_mode.name(),
             poll_ms: site.poll_interval.as_millis(),
             version: env!("CARGO_PKG_VERSION"),
+            live: tab != Tab::Audit && (tab == Tab::Live || asked.from.is_none()),
+            ranged: !matches!(tab, Tab::Live | Tab::Audit),
+            export: visit.viewer.access == Access::Full,
+            local: asked.tz.as_deref() == Some("local"),
+            since: visit.since,
+            rolled_up_to: site.traffic.rolled_up_to(),
             base,
         }
     }
@@ -138,9 +189,9 @@ impl Shell {
         Self { chips, ..self }
     }
 
-    /// Other stretches of time.
+    /// Other stretches of time; none: none is chosen here.
     pub(super) fn with_ranges(self, ranges: Vec<Link>) -> Self {
-        Self { ranges, ..self }
+        Self { ranged: !ranges.is_empty(), ranges, ..self }
     }
 
     /// A link to a page, with the stretch of time that is shown.
@@ -151,6 +202,93 @@ impl Shell {
     /// A link to a page, with the stretch of time, and one filter.
     pub(super) fn filtered(&self, path: &str, name: &str, value: &str) -> String {
         format!("{}{path}{}", self.base, self.asked.everywhere().with(name, Some(value)).query())
+    }
+
+    /// A link to the page of a route.
+    pub(super) fn route(&self, method: &str, route: &str) -> String {
+        let asked = self.asked.everywhere().with("method", Some(method)).with("route", Some(route));
+        format!("{}/route{}", self.base, asked.query())
+    }
+
+    /// A link to the page of a user.
+    pub(super) fn user(&self, id: &str) -> String {
+        self.to(&format!("/users/{}", utf8_percent_encode(id, NON_ALPHANUMERIC)))
+    }
+
+    /// A link to the page of a request.
+    pub(super) fn request(&self, id: i64) -> String {
+        self.to(&format!("/requests/{id}"))
+    }
+
+    /// Where requests of a status are listed.
+    pub(super) fn status(&self, status: &str) -> String {
+        let page = if matches!(status.as_bytes().first(), Some(b'4' | b'5')) { "/errors" } else { "/live" };
+        self.filtered(page, "status", status)
+    }
+
+    /// A link to this page with the comparison switched.
+    pub(super) fn compared(&self, compare: bool) -> String {
+        self.switched("cmp", (!compare).then_some("0"))
+    }
+
+    /// A link to this page with times by another clock.
+    pub(super) fn clock(&self, local: bool) -> String {
+        self.switched("tz", local.then_some("local"))
+    }
+
+    pub(super) fn compares(&self) -> bool {
+        !matches!(self.asked.cmp.as_deref(), Some("0" | "false"))
+    }
+
+    /// What a form of this page sends along, but these.
+    pub(super) fn others(&self, names: &[&str]) -> Vec<(&'static str, String)> {
+        self.asked.others(names)
+    }
+
+    /// The file of a list of this page.
+    pub(super) fn csv(&self, panel: &str) -> String {
+        let asked = Asked { format: Some("csv".to_owned()), panel: Some(panel.to_owned()), ..self.asked.clone() };
+        format!("{}{}{}", self.base, self.path, asked.query())
+    }
+
+    /// Another page of the list that is shown.
+    pub(super) fn page(&self, cursor: Option<&str>) -> String {
+        self.switched("cursor", cursor)
+    }
+
+    /// A link to this page, to which a stretch of time is added.
+    pub(super) fn zoom(&self) -> String {
+        let query = Asked { from: None, to: None, ..self.asked.with("range", None) }.query();
+        format!("{}{}{query}{}", self.base, self.path, if query.is_empty() { "?" } else { "&" })
+    }
+
+    /// This page.
+    fn again(&self) -> String {
+        format!("{}{}{}", self.base, self.path, self.asked.query())
+    }
+
+    /// What was given for a field of a form.
+    pub(super) fn given(&self, name: &str) -> String {
+        self.asked.given(name).unwrap_or_default()
+    }
+
+    /// An end of the stretch of time, as a form has it: in UTC, without a zone.
+    pub(super) fn moment_field(&self, begin: bool) -> String {
+        let given = if begin { &self.asked.from } else { &self.asked.to };
+        given.as_deref().unwrap_or_default().trim_end_matches('Z').to_owned()
+    }
+
+    /// How long it took so far.
+    pub(super) fn took(&self) -> String {
+        figures::ms(self.since.elapsed().as_secs_f64() * 1_000.0)
+    }
+
+    pub(super) fn rolled_up_to(&self) -> Option<(String, String)> {
+        self.rolled_up_to.map(|at| (figures::exact(at), figures::moment(at)))
+    }
+
+    fn switched(&self, name: &str, value: Option<&str>) -> String {
+        format!("{}{}{}", self.base, self.path, self.asked.with(name, value).query())
     }
 
     /// A link to this page with one parameter changed.

@@ -1,5 +1,7 @@
 //! What the door leaves in a request for those behind it.
 
+use std::time::Instant;
+
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
@@ -13,6 +15,8 @@ pub(super) struct Visit {
     pub(super) base: String,
     /// The path behind the base.
     pub(super) path: String,
+    /// When it came in.
+    pub(super) since: Instant,
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {

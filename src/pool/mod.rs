@@ -12,9 +12,10 @@ mod connections;
 mod connector;
 mod direct;
 mod lease;
+mod listener;
 mod security;
 mod statements;
 mod text;
 mod tls;
 
-pub(crate) use self::{connections::Connections, lease::Lease};
+pub(crate) use self::{connections::Connections, lease::Lease, listener::Listener};

@@ -1,7 +1,7 @@
 //! One moment of the database, for all that an answer is put together from: what is rolled up and what is not yet must
 //! be of the same moment to add up.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio::sync::SemaphorePermit;
 use tokio_postgres::{
@@ -62,6 +62,7 @@ impl<'t> Snapshot<'t> {
             Err(_) => return Err(task.timed_out()),
         };
         let (horizons, watermark, now) = read_state(&row).map_err(|error| task.failed(error))?;
+        inner.watermark.store(watermark.unwrap_or(i64::MIN), Ordering::Relaxed);
         Ok(Self { names: &inner.names, lease, _place: place, horizons, watermark, now })
     }
 

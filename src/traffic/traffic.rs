@@ -1,20 +1,29 @@
 //! The handle.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use deadpool_postgres::Pool;
 use time::{Date, OffsetDateTime};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use super::{
-    builder::TrafficBuilder,
+    builder::{Source, TrafficBuilder},
     ensure::ensure,
+    layer,
+    modes::{IpMode, UaMode},
     names::Names,
     read::LiveRow,
     roll::{self, Pass, Roller},
     row::TrafficRow,
     rules::{Rules, Seen},
-    span::micros,
+    span::{micros, moment},
     stats::{Counts, TrafficStats},
     writer::Writer,
 };
@@ -69,6 +78,7 @@ pub struct Traffic(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) names: Names,
     pub(super) rules: Rules,
+    pub(super) options: layer::Options,
     pub(super) writer: Writer,
     pub(super) roller: Roller,
     pub(super) connections: Connections,
@@ -77,6 +87,8 @@ pub(super) struct Inner {
     /// With the last handle it is gone, and the task that rolls up ends.
     pub(super) open: watch::Sender<bool>,
     pub(super) live: broadcast::Sender<Arc<[LiveRow]>>,
+    /// As the last snapshot had it; the least number there is for none.
+    pub(super) watermark: AtomicI64,
 }
 
 impl Traffic {
@@ -84,7 +96,13 @@ impl Traffic {
     /// and reading up to four.
     #[doc(alias = "createTrafficTracker")]
     pub fn builder(pool: Pool) -> TrafficBuilder {
-        TrafficBuilder::new(pool)
+        TrafficBuilder::new(Source::Pool(pool))
+    }
+
+    /// With a pool of its own, of up to eight connections to where this string says, by TLS as its `sslmode` asks.
+    /// Nothing is opened before it is needed.
+    pub fn connect(connection_string: impl Into<String>) -> TrafficBuilder {
+        TrafficBuilder::new(Source::ConnectionString(connection_string.into()))
     }
 
     /// Makes the tables, or what is missing of them. Idempotent, and safe for many processes at once.
@@ -189,6 +207,28 @@ impl Traffic {
             return Err(ValidationError::new("to", "must be on or after `from`, and within ten years of it").into());
         }
         roll::make_days(&self.0.roller, from, to).await
+    }
+
+    /// Says when this is closed.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn open(&self) -> watch::Receiver<bool> {
+        self.0.open.subscribe()
+    }
+
+    /// What is kept of addresses.
+    pub fn ip_mode(&self) -> IpMode {
+        self.0.rules.ip
+    }
+
+    /// What is kept of user agents.
+    pub fn user_agent_mode(&self) -> UaMode {
+        self.0.rules.user_agent
+    }
+
+    /// Up to where all was rolled up when something was read last, but for late rows. `None` before that.
+    pub fn rolled_up_to(&self) -> Option<OffsetDateTime> {
+        let seen = self.0.watermark.load(Ordering::Relaxed);
+        (seen != i64::MIN).then(|| moment(seen))
     }
 
     /// The table.

@@ -1,0 +1,353 @@
+// What pages do besides: they refresh, draw, open requests beside a list, and listen to keys. Nothing here makes HTML
+// from text: what the server says comes as a page of its own or as text of a node.
+
+const page = document.body.dataset;
+const $ = (query, within = document) => within.querySelector(query);
+const all = (query, within = document) => [...within.querySelectorAll(query)];
+const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
+const stored = (name, value) => {
+  try {
+    if (value === undefined) return localStorage.getItem(name);
+    localStorage.setItem(name, value);
+  } catch {
+    return null;
+  }
+};
+
+// Times, by the clock that was asked for.
+const clock = new Intl.DateTimeFormat("en", {
+  month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+  timeZone: page.local ? undefined : "UTC",
+});
+const moment = (date) => clock.format(date).replace(",", "");
+function localize(within) {
+  if (!page.local) return;
+  for (const time of all("time[datetime]", within)) {
+    const date = new Date(time.dateTime);
+    if (!isNaN(date)) time.textContent = moment(date);
+  }
+}
+
+// Theme.
+const root = document.documentElement;
+const theme = $("#theme");
+const themes = { auto: "◐ Auto", light: "☀ Light", dark: "☾ Dark" };
+function paint(name) {
+  if (name === "auto") delete root.dataset.theme;
+  else root.dataset.theme = name;
+  theme.textContent = themes[name];
+  theme.setAttribute("aria-label", `Theme: ${name}`);
+  draw();
+}
+theme.addEventListener("click", () => {
+  const names = Object.keys(themes);
+  const name = names[(names.indexOf(root.dataset.theme ?? "auto") + 1) % names.length];
+  stored("tracevault-theme", name);
+  paint(name);
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
+
+// Charts: bars of classes of status, and lines of durations beneath.
+const chart = $("#chart");
+let plots = [];
+const compact = new Intl.NumberFormat("en", { notation: "compact" });
+const duration = (ms) =>
+  ms == null ? "–" : ms < 9.95 ? `${ms.toFixed(1)} ms` : ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
+function colour(name) {
+  const probe = chart.appendChild(document.createElement("span"));
+  probe.className = `c-${name}`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+function legend(data, at) {
+  const item = (name, shape, value) => {
+    const span = document.createElement("span");
+    if (shape) span.appendChild(document.createElement("i")).className = `c-${shape}`;
+    span.append(name);
+    if (value !== undefined) span.appendChild(document.createElement("b")).textContent = ` ${value}`;
+    return span;
+  };
+  const over = at != null;
+  $("#legend").replaceChildren(
+    ...(over ? [item(moment(new Date(data.at[at] * 1000)))] : []),
+    ...data.stack.map(([name, shape, counts]) => item(name, shape, over ? counts[at].toLocaleString("en") : undefined)),
+    ...["p50", "p95"].map((name) => item(name, name, over ? duration(data[name][at]) : undefined)),
+  );
+}
+function draw() {
+  if (!chart || !window.uPlot) return;
+  plots.forEach((plot) => plot.destroy());
+  const data = JSON.parse(chart.dataset.chart);
+  if (!data.at.length) return;
+  const { at, step } = data;
+  const ends = [at[0], at.at(-1) + step];
+  const axis = { stroke: colour("soft"), grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
+  const zoom = (plot) => {
+    if (plot.select.width < 6) return;
+    const edge = (left, round) => new Date(round(plot.posToVal(left, "x") / step) * step * 1000).toISOString();
+    const { left, width } = plot.select;
+    location.href = `${chart.dataset.zoom}from=${edge(left, Math.floor)}&to=${edge(left + width, Math.ceil)}`;
+  };
+  const options = (height, values, series, bare) => ({
+    width: chart.clientWidth - 20, height, legend: { show: false },
+    padding: [8, 12, bare ? 0 : null, null],
+    cursor: { y: false, points: { show: false }, sync: { key: "t" }, drag: { x: true, y: false, dist: 6 } },
+    tzDate: (seconds) => (page.local ? new Date(seconds * 1000) : window.uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC")),
+    scales: { x: { range: () => ends }, y: { range: (_, low, high) => [0, (high || 1) * 1.06] } },
+    axes: [
+      { ...axis, space: 70, ...(bare ? { size: 0, values: () => [] } : {}) },
+      { ...axis, size: 56, space: bare ? 34 : 26, values: (_, marks) => marks.map(values) },
+    ],
+    series: [{}, ...series],
+    hooks: { setSelect: [zoom], setCursor: [(plot) => legend(data, plot.cursor.left >= 0 ? plot.cursor.idx : null)] },
+  });
+  // The highest bar first: each is drawn before the one that stands in front of it.
+  let sum = at.map(() => 0);
+  const bars = data.stack.map(([, shape, counts]) => {
+    sum = sum.map((below, i) => below + counts[i]);
+    const fill = colour(shape);
+    return { sum, series: { fill, stroke: fill, width: 0, paths: window.uPlot.paths.bars({ size: [0.82, 60], align: 1 }) } };
+  }).reverse();
+  const whole = (count) => (Number.isInteger(count) ? compact.format(count) : "");
+  const upper = options(196, whole, bars.map((bar) => bar.series), true);
+  const line = (name, dash) => ({ stroke: colour(name), width: 1.5, dash, spanGaps: true, points: { show: at.length < 3 } });
+  const lower = options(104, (ms) => (ms ? duration(ms).replace(".0 ", " ") : "0"), [line("p50"), line("p95", [5, 3])]);
+  plots = [
+    new window.uPlot(upper, [at, ...bars.map((bar) => bar.sum)], chart),
+    new window.uPlot(lower, [at.map((second) => second + step / 2), data.p50, data.p95], chart),
+  ];
+  legend(data);
+}
+if (chart) {
+  new ResizeObserver(() => plots.forEach((plot) => plot.setSize({ width: chart.clientWidth - 20, height: plot.height }))).observe(chart);
+}
+
+// Refreshing: a page asks for itself again, the live list for what is new.
+const list = $("#livelist");
+const mark = $("#state");
+let paused = false, streams = list && page.liveMode !== "poll";
+let timer, source, asking;
+const rhythm = () => Number(stored("tracevault-every")) || Number(page.pollMs);
+function say(state) {
+  if (mark && mark.dataset.state !== state) mark.textContent = mark.dataset.state = state;
+}
+async function ask(url) {
+  asking = new AbortController();
+  const answer = await fetch(url, { signal: asking.signal });
+  if (!answer.ok) throw new Error(answer.status);
+  return answer;
+}
+async function swap() {
+  const next = await parsed(await ask(location.href));
+  if (paused) return;
+  const reading = String(getSelection()) !== "";
+  for (const old of reading ? [] : all("[data-live]")) {
+    const fresh = next.getElementById(old.id);
+    old.hidden = !fresh;
+    if (!fresh) continue;
+    localize(fresh);
+    if (fresh.innerHTML === old.innerHTML) continue;
+    const focused = old.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    const opened = all("details", old).map((one) => one.open);
+    all("details", fresh).forEach((one, at) => (one.open = opened[at]));
+    const from = $(".scroll", old)?.scrollLeft;
+    old.replaceChildren(...fresh.childNodes);
+    if (from) $(".scroll", old).scrollLeft = from;
+    if (focused) all("a", old).find((link) => link.getAttribute("href") === focused)?.focus({ preventScroll: true });
+  }
+  const data = next.getElementById("chart")?.dataset.chart;
+  if (data && data !== chart.dataset.chart && !plots.some((plot) => plot.select.width)) {
+    chart.dataset.chart = data;
+    draw();
+  }
+}
+async function tick() {
+  clearTimeout(timer);
+  try {
+    await (list ? pull() : swap());
+    say("polling");
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    say("reconnecting");
+  }
+  wait();
+}
+function wait() {
+  clearTimeout(timer);
+  if (page.refresh && !paused && !document.hidden) timer = setTimeout(tick, rhythm());
+}
+function halt() {
+  clearTimeout(timer);
+  source?.close();
+  asking?.abort();
+}
+function go() {
+  if (!page.refresh || paused || document.hidden) return;
+  if (streams) listen();
+  else tick();
+}
+function pause(yes) {
+  if (!mark) return;
+  paused = yes;
+  $("#pause").textContent = paused ? "Resume" : "Pause";
+  if (paused) halt();
+  say(paused ? "paused" : "reconnecting");
+  go();
+}
+
+// The live list.
+const most = 500;
+let cursor = Number(list?.dataset.cursor);
+let seen = new Set(list?.dataset.ids.trim().split(" ").map(Number));
+let waiting = [];
+const pill = $("#pill");
+function listen() {
+  source?.close();
+  source = new EventSource(`${page.base}/api/stream?${list.dataset.filters}`);
+  const stream = source;
+  const missed = () => pull().catch(() => {});
+  // Between the page, or the stream before, and this one there may have been some.
+  stream.onopen = () => { say("live"); missed(); };
+  stream.addEventListener("traffic:new-request", (event) => take([JSON.parse(event.data)]));
+  stream.addEventListener("traffic:gap", missed);
+  stream.onerror = () => {
+    say("reconnecting");
+    if (stream.readyState !== EventSource.CLOSED || stream !== source) return;
+    streams = false;
+    go();
+  };
+}
+async function pull() {
+  let full;
+  do {
+    const answer = await (await ask(`${page.base}/api/live?after=${cursor}&limit=${most}&${list.dataset.filters}`)).json();
+    full = answer.requests.length >= most && answer.cursor > cursor;
+    await take(answer.requests);
+    cursor = Math.max(cursor, answer.cursor);
+  } while (full && !paused);
+}
+async function take(rows) {
+  const fresh = rows.filter((row) => !seen.has(row.id)).sort((one, other) => one.id - other.id);
+  if (!fresh.length || paused) return;
+  fresh.forEach((row) => { seen.add(row.id); cursor = Math.max(cursor, row.id); });
+  waiting = [...waiting, ...fresh].slice(-most);
+  if (scrollY < 120) return flush();
+  pill.textContent = `${waiting.length} new`;
+  pill.hidden = false;
+}
+async function flush() {
+  pill.hidden = true;
+  if (!$("tbody", list)) {
+    // The list was empty: its table comes from the server.
+    const next = await parsed(await ask(location.href));
+    $("#live").replaceChildren(...next.getElementById("live").childNodes);
+    localize(list);
+    waiting = waiting.filter((row) => !next.getElementById("livelist").dataset.ids.split(" ").includes(String(row.id)));
+  }
+  const body = $("tbody", list);
+  if (!body) return;
+  body.prepend(...waiting.splice(0).reverse().map(shown));
+  while (body.rows.length > most) body.lastElementChild.remove();
+  if (seen.size > 20_000) seen = new Set([...seen].slice(-10_000));
+}
+pill?.addEventListener("click", () => { scrollTo(0, 0); flush(); });
+addEventListener("scroll", () => { if (waiting.length && scrollY < 60) flush(); }, { passive: true });
+const to = (path, given = {}) => {
+  const query = String(new URLSearchParams(page.local ? { tz: "local", ...given } : given));
+  return `${page.base}${path}${query && "?"}${query}`;
+};
+function shown(row) {
+  const line = document.createElement("tr");
+  line.className = "fresh";
+  const cell = (kind, text, href) => {
+    const place = line.appendChild(document.createElement("td"));
+    place.className = kind;
+    const link = href ? place.appendChild(document.createElement("a")) : place;
+    if (href) link.href = href;
+    link.append(text);
+    return place;
+  };
+  const made = (tag, kind, text) => Object.assign(document.createElement(tag), { className: kind, textContent: text });
+  const time = made("time", "", moment(new Date(row.createdAt)));
+  time.dateTime = row.createdAt;
+  cell("time", time, to(`/requests/${row.id}`));
+  cell("method", row.method);
+  const status = String(row.statusCode);
+  cell("status", made("span", `code s${status[0]}`, status), to(status >= "4" ? "/errors" : "/live", { status }));
+  cell("path", row.originalUrl, to("/route", { method: row.method, route: row.route }));
+  const took = cell("num", duration(row.durationMs));
+  if (row.isSlow) took.append(" ", made("em", "badge", "slow"));
+  if (row.userId) cell("path", row.userId, to(`/users/${encodeURIComponent(row.userId)}`));
+  else cell("none", "anonymous");
+  return line;
+}
+
+// A request, beside the list that it is in.
+const side = $("#side");
+let opener;
+async function open(link) {
+  const next = await parsed(await fetch(link.href));
+  const close = Object.assign(document.createElement("button"), { className: "close", textContent: "Close" });
+  close.addEventListener("click", shut);
+  const found = next.getElementById("request") ?? $(".failed", next);
+  side.replaceChildren(close, found ?? "It could not be read.");
+  localize(side);
+  side.hidden = false;
+  side.focus();
+  opener = link;
+}
+function shut() {
+  if (side.hidden) return;
+  side.hidden = true;
+  opener?.focus();
+}
+document.addEventListener("click", (event) => {
+  if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  let link = event.target.closest("a");
+  if (!link && String(getSelection()) === "") link = $("a", event.target.closest("main tbody tr") ?? document.createElement("i"));
+  const path = link && new URL(link.href, location.href).pathname;
+  if (path?.startsWith(`${page.base}/requests/`)) {
+    event.preventDefault();
+    open(link).catch(() => { location.href = link.href; });
+  }
+});
+
+// Keys.
+const keys = {
+  j: () => step(1),
+  k: () => step(-1),
+  p: () => pause(!paused),
+  t: () => theme.click(),
+  "?": () => $("#help").showModal(),
+  "/": () => $("main input[type=search]")?.focus(),
+  Escape: () => { shut(); $(".drop")?.removeAttribute("open"); },
+};
+function step(by) {
+  const rows = all("main tbody tr").filter((row) => row.offsetParent && $("a", row));
+  const here = rows.indexOf(document.activeElement?.closest("tr"));
+  const row = rows[here < 0 ? 0 : Math.max(0, Math.min(rows.length - 1, here + by))];
+  if (row) $("a", row).focus();
+}
+addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $("#help").open) return;
+  if (event.target.closest("input, select, textarea") && event.key !== "Escape") return;
+  const link = /^[a-z]$/.test(event.key) && $(`.tabs [data-key="${event.key}"]`);
+  const key = link ? () => link.click() : keys[event.key];
+  if (!key) return;
+  if (event.key !== "Escape") event.preventDefault();
+  key();
+});
+$("#keys").addEventListener("click", keys["?"]);
+
+const every = $("#every");
+if (mark) {
+  every.value = stored("tracevault-every") ?? "";
+  every.addEventListener("change", () => { stored("tracevault-every", every.value); wait(); });
+  $("#pause").addEventListener("click", () => pause(!paused));
+}
+document.addEventListener("visibilitychange", () => (document.hidden ? halt() : go()));
+paint(root.dataset.theme ?? "auto");
+localize(document);
+if (streams) listen();
+else wait();

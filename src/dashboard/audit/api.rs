@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State},
+    response::{IntoResponse, Response},
 };
+use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,7 +28,6 @@ use crate::{
     components(schemas(AuditPage, AuditRecordSchema)),
     tags((name = "audit", description = "Audit events. Each answer is told of by an audit event, tracevault.dashboard.viewed."))
 )]
-#[allow(dead_code, reason = "the document of the API takes it")]
 pub(in crate::dashboard) struct AuditApi;
 
 /// Some audit events, the newest first.
@@ -71,7 +72,7 @@ struct AuditRecordSchema {
 /// Audit events by conditions that must all hold; who asks is told of.
 #[utoipa::path(
     get,
-    path = "/api/audit",
+    path = "/audit",
     tag = "audit",
     params(
         ("q" = Option<String>, Query, description = "Conditions as `actor:ann event:\"order paid\"`, in place of single parameters"),
@@ -95,7 +96,8 @@ struct AuditRecordSchema {
         ("limit" = Option<u32>, Query, description = "1 to 500. Default: 50"),
     ),
     responses(
-        (status = 200, description = "A page of them", body = AuditPage),
+        (status = 200, description = "A page of them", body = AuditPage,
+            headers(("Link" = Option<String>, description = "The next page, as `<address>; rel=\"next\"`"))),
         (status = 400, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The dashboard has no audit table", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database did not answer, or who asks could not be told", body = Problem, content_type = "application/problem+json"),
@@ -105,17 +107,24 @@ pub(super) async fn list(
     State(site): State<Arc<Site>>,
     visit: Visit,
     asked: Result<AuditAsked, Problem>,
-) -> Result<Json<AuditPage>, Problem> {
+) -> Result<Response, Problem> {
     let audit = Audit::of(&site)?;
     let ask = AuditAsk::of(asked?)?;
     let page = audit.page(&visit.viewer, View::ApiList, &ask).await?;
-    Ok(Json(AuditPage { records: page.records, next: page.next.map(|cursor| ask.place(cursor)) }))
+    let link =
+        page.next.clone().map(|next| format!("<{}{}{}>; rel=\"next\"", visit.base, visit.path, ask.behind(next)));
+    let next = page.next.map(|cursor| ask.place(cursor));
+    let mut response = Json(AuditPage { records: page.records, next }).into_response();
+    if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
 }
 
 /// An audit event; who asks is told of.
 #[utoipa::path(
     get,
-    path = "/api/audit/{id}",
+    path = "/audit/{id}",
     tag = "audit",
     params(("id" = String, Path, description = "Its id")),
     responses(
@@ -144,12 +153,12 @@ mod tests {
     #[test]
     fn every_condition_stands_in_the_document() {
         let document = serde_json::to_value(AuditApi::openapi()).unwrap();
-        let list = &document["paths"]["/api/audit"]["get"];
+        let list = &document["paths"]["/audit"]["get"];
         let named = |name: &str| list["parameters"].as_array().unwrap().iter().any(|one| one["name"] == name);
         for qualifier in Qualifier::ALL {
             assert!(named(qualifier.name()), "{}", qualifier.name());
         }
-        assert!(document["paths"]["/api/audit/{id}"]["get"].is_object());
+        assert!(document["paths"]["/audit/{id}"]["get"].is_object());
         let page = &document["components"]["schemas"]["AuditPage"]["properties"]["records"];
         assert_eq!(page["items"]["$ref"], "#/components/schemas/AuditRecord");
         assert!(document["components"]["schemas"]["AuditRecord"]["properties"]["occurredAt"].is_object());

@@ -29,9 +29,7 @@ use std::sync::Arc;
 
 use axum::{Router, routing::get};
 
-#[allow(unused_imports, reason = "the document of the API takes it")]
-pub(super) use self::api::AuditApi;
-pub(super) use self::explorer::Audit;
+pub(super) use self::{api::AuditApi, explorer::Audit};
 use super::site::Site;
 
 /// The pages.

@@ -34,6 +34,7 @@ pub(super) fn shell_of_list(
         href: format!("{here}{}", ask.over(Some(name).filter(|name| *name != "all"))),
         name: name.to_owned(),
         key: None,
+        sign: "",
         current: name == current,
     };
     let chip = |(qualifier, value): &(Qualifier, String)| {
@@ -44,7 +45,7 @@ pub(super) fn shell_of_list(
         );
         let path = if stays { here.clone() } else { format!("{}/audit", visit.base) };
         let without = format!("{path}{}", ask.with(&[(*qualifier, None)]));
-        Chip { name: qualifier.name(), value: value.clone(), without }
+        Chip { name: qualifier.name(), value: value.clone(), without, idle: false }
     };
     let chips = ask.conditions.iter().map(chip).collect();
     shell.with_ranges(["all"].into_iter().chain(RANGES).map(range).collect()).with_chips(chips)

@@ -7,6 +7,7 @@ mod live;
 mod overview;
 mod page;
 mod range;
+mod route;
 mod routes;
 mod series;
 mod sql;
@@ -19,6 +20,7 @@ pub use self::{
     live::{Live, LiveQuery, LiveRow, RequestDetail},
     overview::{Overview, OverviewQuery, Previous, StatusCount},
     range::{Range, RangeShown},
+    route::{DurationSlot, RouteBucket, RouteDetail},
     routes::{RouteRow, RouteSort, Routes, RoutesQuery},
     series::TimelineBucket,
     user::{Device, IpAddress, Session, UserDetail, UserErrorRoute, UserHead, UserRoute},

@@ -24,6 +24,7 @@ use crate::error::Error;
 
 /// What was asked of one route.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RouteRow {
@@ -52,6 +53,13 @@ pub struct RouteRow {
     pub last_seen: OffsetDateTime,
     /// Requests by time: the range in 24 parts, or the hours of it where it has fewer.
     pub spark: Vec<i64>,
+}
+
+impl RouteRow {
+    #[expect(clippy::cast_possible_truncation, reason = "microseconds that came as an integer")]
+    pub(super) fn max_us(&self) -> i64 {
+        (self.max_ms * 1_000.0).round() as i64
+    }
 }
 
 /// What routes are sorted by: the most first, but for the name.
@@ -252,6 +260,23 @@ pub(super) async fn tops(
     Ok((ranked(8)?, ranked(9)?))
 }
 
+/// One route, where there is any request of it.
+pub(super) async fn one(
+    snapshot: &Snapshot<'_>,
+    cover: &Cover,
+    span: Span,
+    method: &str,
+    route: &str,
+) -> Result<Option<RouteRow>, Error> {
+    let (method, route) = (Quiet(method), Quiet(route));
+    let params: [Param<'_>; 2] = [(&method, Type::TEXT), (&route, Type::TEXT)];
+    let sql = format!("SELECT {COLUMNS} FROM ({}) AS sums WHERE method = $1 AND route = $2", summed(cover));
+    let rows = snapshot.rows(&sql, &params).await?;
+    let mut routes: Vec<RouteRow> = rows.iter().map(|row| read(snapshot, row)).collect::<Result<_, _>>()?;
+    refine(snapshot, cover, span, &mut routes).await?;
+    Ok(routes.pop())
+}
+
 #[expect(clippy::cast_precision_loss, reason = "rates and milliseconds")]
 fn read(snapshot: &Snapshot<'_>, row: &Row) -> Result<RouteRow, Error> {
     let (n, errors, max_us): (i64, i64, i64) = (snapshot.get(row, 2)?, snapshot.get(row, 3)?, snapshot.get(row, 6)?);
@@ -315,8 +340,7 @@ async fn refine(snapshot: &Snapshot<'_>, cover: &Cover, span: Span, routes: &mut
     for route in routes {
         let key = (route.method.clone(), route.route.clone());
         if let Some(histogram) = histograms.get(&key) {
-            #[expect(clippy::cast_possible_truncation, reason = "microseconds that came as an integer")]
-            let max_us = (route.max_ms * 1_000.0).round() as i64;
+            let max_us = route.max_us();
             route.p50_ms = histogram.quantile(0.5, max_us);
             route.p95_ms = histogram.quantile(0.95, max_us);
         }

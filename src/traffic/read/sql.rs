@@ -105,6 +105,47 @@ pub(super) fn route_counts(cover: &Cover) -> String {
     union(&parts, &nothing)
 }
 
+/// The route whose method is `$1` and whose name is `$2`, by time: `at` (to the minute), `n`, `error_n`, `slow_n`, `max_us`.
+pub(super) fn one_route(cover: &Cover) -> String {
+    let mut parts: Vec<String> = rollups(cover, "route")
+        .map(|(table, when)| {
+            format!("SELECT at, n, error_n, slow_n, max_us FROM \"traffic_logs_{table}\" WHERE {when} AND {NAMED}")
+        })
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT at, n, error_n, slow_n, max_us FROM (SELECT date_trunc('minute', started_at, 'UTC') AS at, {ROUTE} \
+             FROM \"traffic_logs\" WHERE {} AND method = $1 AND coalesce(rollup_route, route) = $2 GROUP BY 1) AS fresh",
+            raw(cover)
+        ));
+    }
+    let nothing =
+        format!("SELECT at, n, error_n, slow_n, max_us FROM \"traffic_logs_route_1h\" WHERE false AND {NAMED}");
+    union(&parts, &nothing)
+}
+
+const NAMED: &str = "method = $1 AND route = $2";
+
+/// Its durations: `at`, `slot`, `n`.
+pub(super) fn one_route_slots(cover: &Cover) -> String {
+    let mut parts: Vec<String> = rollups(cover, "route")
+        .map(|(table, when)| {
+            format!(
+                "SELECT at, one.slot, one.n FROM \"traffic_logs_{table}\", unnest(hist_b, hist_n) AS one (slot, n) \
+                 WHERE {when} AND {NAMED}"
+            )
+        })
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT date_trunc('minute', started_at, 'UTC') AS at, {SLOT} AS slot, sum(weight)::bigint AS n \
+             FROM \"traffic_logs\" WHERE {} AND method = $1 AND coalesce(rollup_route, route) = $2 GROUP BY 1, 2",
+            raw(cover)
+        ));
+    }
+    union(&parts, &format!("SELECT at, 0::smallint AS slot, n FROM \"traffic_logs_route_1h\" WHERE false AND {NAMED}"))
+}
+
 /// Statuses: `status_code`, `n`.
 pub(super) fn statuses(cover: &Cover) -> String {
     let mut parts: Vec<String> = rollups(cover, "status")
