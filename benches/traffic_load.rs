@@ -207,8 +207,12 @@ async fn ask(sql: &Client, traffic: &Traffic, runs: usize) -> usize {
         let range = format!("range={days}d");
         let when = format!("FROM {TABLE} WHERE started_at >= now() - {days} * interval '24 hours'");
         let questions = [
-            (format!("overview?{range}&cmp=0"), 150.0, format!("SELECT {totals} {when}")),
-            (format!("overview?{range}"), 150.0, format!("SELECT {totals} {when}")),
+            (
+                format!("overview?{range}&cmp=0"),
+                if days == 30 { 250.0 } else { 150.0 },
+                format!("SELECT {totals} {when}"),
+            ),
+            (format!("overview?{range}"), if days == 30 { 500.0 } else { 250.0 }, format!("SELECT {totals} {when}")),
             (
                 format!("routes?{range}"),
                 200.0,
