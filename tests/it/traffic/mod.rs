@@ -4,6 +4,7 @@ mod check;
 mod days;
 mod reading;
 mod rollups;
+mod route;
 mod schema;
 mod writing;
 
