@@ -155,7 +155,7 @@ impl Asked {
 
     /// One of them, by its name.
     pub(super) fn given(&self, name: &str) -> Option<String> {
-        self.clone().field(name).and_then(|value| value.take())
+        self.clone().field(name).and_then(Option::take)
     }
 
     /// What a form sends along that asks for something else: all that is given but these.

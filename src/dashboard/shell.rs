@@ -324,12 +324,12 @@ pub(super) async fn page<T: Template>(
     tab: Tab,
     make: impl AsyncFnOnce(&Ask) -> Result<T, Problem>,
 ) -> Response {
-    let made = match &ask {
+    let answer = match &ask {
         Ok(ask) => make(ask).await,
         Err(problem) => Err(problem.clone()),
     };
     let asked = ask.map(|ask| ask.asked).unwrap_or_default();
-    match made {
+    match answer {
         Ok(page) => show(&page),
         Err(problem) => failed(site, visit, &asked, tab, problem),
     }

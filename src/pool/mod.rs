@@ -12,10 +12,10 @@ mod connections;
 mod connector;
 mod direct;
 mod lease;
-mod listener;
+pub(crate) mod listener;
 mod security;
 mod statements;
 mod text;
 mod tls;
 
-pub(crate) use self::{connections::Connections, lease::Lease, listener::Listener};
+pub(crate) use self::{connections::Connections, lease::Lease};

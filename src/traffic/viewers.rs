@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
 use tokio_postgres::types::Type;
 
-use super::{names::Names, traffic::Traffic};
+use super::names::Names;
 use crate::{
     error::{Error, Task},
     pool::Connections,
@@ -76,7 +76,7 @@ async fn notify(connections: &Connections, names: &Names, payload: &str) -> Resu
 }
 
 #[cfg(feature = "dashboard")]
-impl Traffic {
+impl super::traffic::Traffic {
     /// Makes writers tell of new rows for the next 15 seconds. Whoever renews it while another does changes nothing.
     pub(crate) async fn announce_viewers(&self) -> Result<(), Error> {
         let names = &self.0.names;

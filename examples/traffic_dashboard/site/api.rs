@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Extension, Json, Router,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::Html,
     routing::get,
 };
@@ -48,8 +48,10 @@ async fn user(
     State(audit): State<Tracevault>,
     Path(id): Path<String>,
     Extension(request): Extension<RequestId>,
+    headers: HeaderMap,
 ) -> Result<Json<Value>, StatusCode> {
-    let seen = Event::new("user.viewed").target(id.as_str(), "user").request_id(request.to_string());
-    audit.emit(seen).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let who = headers.get("x-user-id").and_then(|id| id.to_str().ok()).unwrap_or("a stranger");
+    let seen = Event::new("user.viewed").actor(who, "user").target(id.as_str(), "user");
+    audit.emit(seen.request_id(request.to_string())).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     Ok(Json(json!({ "id": id, "name": "Somebody" })))
 }

@@ -1,4 +1,4 @@
-//! A day that was: quiet at night, busy at noon, and one bad quarter of an hour.
+//! A day that was, and the one before: quiet at night, busy at noon, and one bad quarter of an hour.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use tracevault::traffic::{Seen, Traffic, UserDetails};
 use super::world::{AGENTS, PEOPLE, ROUTES};
 use super::{Told, dice::Dice};
 
-/// Requests of the last 24 hours, stored and rolled up.
+/// Requests of the last 48 hours, stored and rolled up.
 pub async fn fill(traffic: &Traffic, now: OffsetDateTime) -> Told {
-    let from = now - Duration::from_secs(86_400);
+    let from = now - Duration::from_secs(2 * 86_400);
     traffic.make_days(from.date(), now.date()).await?;
     let mut dice = Dice::new();
-    for minute in 0..1_440_u32 {
+    for minute in 0..2_880_u32 {
         let begin = from + Duration::from_secs(u64::from(minute) * 60);
         // The incident was three hours ago.
-        let incident = (1_260..1_275).contains(&minute);
+        let incident = (2_700..2_715).contains(&minute);
         for _ in 0..busy(begin.hour()) {
             let started_at = begin + Duration::from_millis(dice.below(60_000));
             one(traffic, &mut dice, started_at.min(now), incident);

@@ -91,17 +91,21 @@ function draw() {
   };
   const options = (height, values, series, bare) => ({
     width: chart.clientWidth - 20, height, legend: { show: false },
-    padding: [8, 12, bare ? 0 : null, null],
+    padding: [8, 12, bare ? 7 : 0, null],
     cursor: { y: false, points: { show: false }, sync: { key: "t" }, drag: { x: true, y: false, dist: 6 } },
     tzDate: (seconds) => (page.local ? new Date(seconds * 1000) : window.uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC")),
     scales: { x: { range: () => ends }, y: { range: (_, low, high) => [0, (high || 1) * 1.06] } },
     axes: [
-      { ...axis, space: 70, ...(bare ? { size: 0, values: () => [] } : {}) },
+      { ...axis, space: 70, size: bare ? 0 : 26, values: (_, marks) => (bare ? [] : marks.map(hour)) },
       { ...axis, size: 56, space: bare ? 34 : 26, values: (_, marks) => marks.map(values) },
     ],
     series: [{}, ...series],
     hooks: { setSelect: [zoom], setCursor: [(plot) => legend(data, plot.cursor.left >= 0 ? plot.cursor.idx : null)] },
   });
+  const hour = (second) => {
+    const [month, day, time] = moment(new Date(second * 1000)).split(" ");
+    return time === "00:00:00" ? `${month} ${day}` : time.slice(0, 5);
+  };
   // The highest bar first: each is drawn before the one that stands in front of it.
   let sum = at.map(() => 0);
   const bars = data.stack.map(([, shape, counts]) => {
@@ -141,6 +145,8 @@ async function ask(url) {
 async function swap() {
   const next = await parsed(await ask(location.href));
   if (paused) return;
+  // There was nothing yet, and now there is.
+  if ($("#empty") && !next.getElementById("empty")) return location.reload();
   const reading = String(getSelection()) !== "";
   for (const old of reading ? [] : all("[data-live]")) {
     const fresh = next.getElementById(old.id);
@@ -278,7 +284,7 @@ function shown(row) {
   cell("path", row.originalUrl, to("/route", { method: row.method, route: row.route }));
   const took = cell("num", duration(row.durationMs));
   if (row.isSlow) took.append(" ", made("em", "badge", "slow"));
-  if (row.userId) cell("path", row.userId, to(`/users/${encodeURIComponent(row.userId)}`));
+  if (row.userId) cell("who", row.userId, to(`/users/${encodeURIComponent(row.userId)}`));
   else cell("none", "anonymous");
   return line;
 }
@@ -321,7 +327,11 @@ const keys = {
   t: () => theme.click(),
   "?": () => $("#help").showModal(),
   "/": () => $("main input[type=search]")?.focus(),
-  Escape: () => { shut(); $(".drop")?.removeAttribute("open"); },
+  Escape: () => {
+    shut();
+    $(".drop")?.removeAttribute("open");
+    if (document.activeElement?.closest("input, select, textarea")) document.activeElement.blur();
+  },
 };
 function step(by) {
   const rows = all("main tbody tr").filter((row) => row.offsetParent && $("a", row));

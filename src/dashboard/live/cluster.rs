@@ -21,8 +21,8 @@ use tokio::{
 };
 
 use crate::{
-    error::Error,
-    pool::Listener,
+    error::{Error, Task},
+    pool::listener::Listener,
     traffic::{LiveQuery, LiveRow, Traffic},
 };
 
@@ -46,7 +46,6 @@ pub(super) struct Cluster {
     listener: Listener,
     rows: broadcast::Sender<Arc<[LiveRow]>>,
     task: Mutex<Option<JoinHandle<()>>>,
-    hears: AtomicBool,
 }
 
 impl fmt::Debug for Cluster {
@@ -59,7 +58,7 @@ impl Cluster {
     pub(super) fn new(connection_string: &str) -> Result<Self, Error> {
         let listener = Listener::new("listen", connection_string, Arc::new(Notify::new()))?;
         let (rows, _) = broadcast::channel(WAITING);
-        Ok(Self { listener, rows, task: Mutex::default(), hears: AtomicBool::new(false) })
+        Ok(Self { listener, rows, task: Mutex::default() })
     }
 
     /// What is stored from now on. The first to ask starts the task, which ends after the last.
@@ -67,7 +66,9 @@ impl Cluster {
         self: &Arc<Self>,
         traffic: &Traffic,
     ) -> Result<broadcast::Receiver<Arc<[LiveRow]>>, Error> {
-        let mut task = self.task.lock().await;
+        // Where the database is away, the first to ask waits for it, and nobody much longer.
+        let task = tokio::time::timeout(CALM, self.task.lock()).await;
+        let mut task = task.map_err(|_| Task::Connect.timed_out())?;
         let rows = self.rows.subscribe();
         if task.as_ref().is_none_or(JoinHandle::is_finished) {
             let place = Place::now(traffic).await?;
@@ -76,18 +77,18 @@ impl Cluster {
         Ok(rows)
     }
 
-    /// Listens, again and again.
-    async fn listen(&self, channel: &str) {
+    /// Listens, again and again, and says whether it hears.
+    async fn listen(&self, channel: &str, hears: &AtomicBool) {
         let mut told = false;
         loop {
             match self.listener.open(channel).await {
                 Ok(mut listening) => {
                     told = false;
-                    self.hears.store(true, Ordering::Relaxed);
+                    hears.store(true, Ordering::Relaxed);
                     // What was told before was not heard.
                     self.listener.bell().notify_one();
                     listening.end().await;
-                    self.hears.store(false, Ordering::Relaxed);
+                    hears.store(false, Ordering::Relaxed);
                     self.listener.bell().notify_one();
                     sleep(QUICK).await;
                 }
@@ -103,7 +104,7 @@ impl Cluster {
     }
 
     /// Looks for rows, again and again, until nobody wants them.
-    async fn look(&self, traffic: &Traffic, mut place: Place) {
+    async fn look(&self, traffic: &Traffic, mut place: Place, hears: &AtomicBool) {
         // When writers were told of the viewers for the last time.
         let mut leased = None::<Instant>;
         let mut quick = Instant::now() + CALM;
@@ -129,7 +130,7 @@ impl Cluster {
             if self.is_over().await {
                 return;
             }
-            let calm = self.hears.load(Ordering::Relaxed) && !told;
+            let calm = hears.load(Ordering::Relaxed) && !told;
             let pause = if Instant::now() < quick {
                 QUICK
             } else if calm {
@@ -155,13 +156,12 @@ impl Cluster {
 
 async fn run(cluster: Arc<Cluster>, traffic: Traffic, place: Place) {
     let mut open = traffic.open();
-    let channel = traffic.channel();
+    let (channel, hears) = (traffic.channel(), AtomicBool::new(false));
     tokio::select! {
-        () = cluster.look(&traffic, place) => {}
-        () = cluster.listen(&channel) => {}
+        () = cluster.look(&traffic, place, &hears) => {}
+        () = cluster.listen(&channel, &hears) => {}
         _ = open.wait_for(|open| !open) => {}
     }
-    cluster.hears.store(false, Ordering::Relaxed);
 }
 
 /// Up to where the table was read.

@@ -1,5 +1,7 @@
 //! One place of a list.
 
+use std::fmt::Write as _;
+
 use time::OffsetDateTime;
 
 use super::figures;
@@ -86,7 +88,7 @@ impl Cell {
     pub(super) fn user(shell: &Shell, id: Option<&str>, name: Option<&str>) -> Self {
         match id {
             Some(id) => Self {
-                kind: "path",
+                kind: "who",
                 href: Some(shell.user(id)),
                 title: name.map(|_| id.to_owned()),
                 value: Some(id.to_owned()),
@@ -102,7 +104,8 @@ impl Cell {
         let (mut at, mut points) = (0.0, String::new());
         for count in counts {
             let height = 19.0 - 18.0 * figures::share(*count, largest);
-            points.push_str(&format!("{at:.1},{height:.1} "));
+            // Writing to a String cannot fail.
+            let _ = write!(points, "{at:.1},{height:.1} ");
             at += step;
         }
         let shown: Vec<String> = counts.iter().map(i64::to_string).collect();

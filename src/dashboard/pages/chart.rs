@@ -42,7 +42,7 @@ impl Chart {
             row
         };
         let columns = ["2xx", "3xx", "4xx", "5xx"];
-        Self::new(shell, data, &columns, buckets.iter().filter(|one| one.count > 0).map(row).collect())
+        Self::new(shell, &data, &columns, buckets.iter().filter(|one| one.count > 0).map(row).collect())
     }
 
     /// By success.
@@ -62,10 +62,10 @@ impl Chart {
             row.extend([Cell::ms(one.p50_ms), Cell::ms(one.p95_ms)]);
             row
         };
-        Self::new(shell, data, &["OK", "Errors"], buckets.iter().filter(|one| one.count > 0).map(row).collect())
+        Self::new(shell, &data, &["OK", "Errors"], buckets.iter().filter(|one| one.count > 0).map(row).collect())
     }
 
-    fn new(shell: &Shell, data: Value, classes: &[&'static str], rows: Vec<Vec<Cell>>) -> Self {
+    fn new(shell: &Shell, data: &Value, classes: &[&'static str], rows: Vec<Vec<Cell>>) -> Self {
         let mut columns = vec![("From", "time"), ("Requests", "num")];
         columns.extend(classes.iter().map(|name| (*name, "num")));
         columns.extend([("p50", "num"), ("p95", "num")]);

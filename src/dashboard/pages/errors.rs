@@ -58,7 +58,7 @@ fn classes(shell: &Shell, errors: &Errors) -> [Class; 3] {
     })
 }
 
-fn groups(shell: &Shell, errors: &Errors) -> Panel {
+fn groups(shell: &Shell, errors: &Errors, limit: usize) -> Panel {
     let largest = errors.groups.iter().map(|one| one.count).max().unwrap_or_default();
     let row = |one: &ErrorGroup| {
         vec![
@@ -76,7 +76,11 @@ fn groups(shell: &Shell, errors: &Errors) -> Panel {
     let columns =
         [("Route", "wide"), ("Status", ""), ("Requests", "num"), ("First seen", "time"), ("Last seen", "time")];
     let known = shell.asked.user.is_none() && shell.asked.slow.is_none();
-    let note = (!known).then_some("Groups are of all users and all durations; the filter holds for the latest below.");
+    let note = match errors.groups.len() {
+        _ if !known => Some("Groups are of all users and all durations; the filter holds for the latest below."),
+        shown if shown >= limit => Some("The largest only."),
+        _ => None,
+    };
     Panel::new(shell, "groups", "By route and status", &columns, errors.groups.iter().map(row).collect())
         .empty("No error in this range. Enjoy the quiet.")
         .note(note)
@@ -90,7 +94,12 @@ pub(super) async fn show(State(site): State<Arc<Site>>, visit: Visit, ask: Resul
         let errors = site.traffic.errors(&query).await?;
         let shell = Shell::new(&site, &visit, &ask.asked, Tab::Errors, "Errors");
         let latest = Panel::requests(&shell, "latest", "Latest errors", &errors.latest);
-        Ok(Shown { classes: classes(&shell, &errors), groups: groups(&shell, &errors), latest, shell })
+        Ok(Shown {
+            classes: classes(&shell, &errors),
+            groups: groups(&shell, &errors, query.limit as usize),
+            latest,
+            shell,
+        })
     })
     .await
 }

@@ -97,18 +97,24 @@ fn relative(now: Option<f64>, before: Option<f64>, more: More) -> Delta {
         (None, Some(_)) => Delta { kind: told(-1.0, more), text: "▼ −100 %, less".to_owned() },
         (Some(now), Some(before)) => {
             let change = (now / before - 1.0) * 100.0;
-            let text = if change.abs() < 9.95 { format!("{:.1}", change.abs()) } else { whole(change.abs()) };
+            let text = match change.abs() {
+                small @ ..9.95 => format!("{small:.1} %"),
+                large @ ..999.5 => format!("{large:.0} %"),
+                _ => format!("{} times", figures::count(times(now / before))),
+            };
             match change {
-                ..-0.05 => Delta { kind: told(change, more), text: format!("▼ −{text} %, less") },
-                0.05.. => Delta { kind: told(change, more), text: format!("▲ +{text} %, more") },
+                ..-0.05 => Delta { kind: told(change, more), text: format!("▼ −{text}, less") },
+                0.05.. => Delta { kind: told(change, more), text: format!("▲ +{text}, more") },
                 _ => even("as before"),
             }
         }
     }
 }
 
-fn whole(percent: f64) -> String {
-    if percent < 1_000.0 { format!("{percent:.0}") } else { "over 1,000".to_owned() }
+/// How many times more.
+#[expect(clippy::cast_possible_truncation, reason = "a small number, and it saturates")]
+fn times(ratio: f64) -> i64 {
+    (ratio - 1.0).round() as i64
 }
 
 fn points(change: f64) -> Delta {
@@ -139,7 +145,7 @@ mod tests {
             (Some(110.0), Some(100.0), "bad", "▲ +10 %, more"),
             (Some(99.0), Some(100.0), "good", "▼ −1.0 %, less"),
             (Some(100.0), Some(100.0), "even", "as before"),
-            (Some(5_000.0), Some(1.0), "bad", "▲ +over 1,000 %, more"),
+            (Some(5_000.0), Some(1.0), "bad", "▲ +4,999 times, more"),
             (Some(1.0), None, "even", "none before"),
             (None, Some(1.0), "good", "▼ −100 %, less"),
         ] {

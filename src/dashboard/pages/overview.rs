@@ -36,6 +36,7 @@ struct Shown {
     slowest: Panel,
     statuses: Panel,
     heat: Heat,
+    durations: Panel,
     latest: Panel,
     shell: Shell,
 }
@@ -58,6 +59,7 @@ impl Shown {
             top: Panel::routes(&shell, "top-routes", "Top routes", &overview.top_routes),
             slowest: Panel::routes(&shell, "slowest-routes", "Slowest routes", &overview.slowest_routes),
             statuses: statuses(&shell, &overview.status_code_summary),
+            durations: durations(&shell, overview),
             heat: Heat::new(&shell, &overview.week_hours),
             latest: Panel::requests(&shell, "latest", "Latest requests", &overview.latest_requests),
             shell,
@@ -67,8 +69,35 @@ impl Shown {
 
 impl Page for Shown {
     fn panels(&self) -> Vec<&Panel> {
-        vec![&self.top, &self.slowest, &self.statuses, &self.latest, &self.chart.table, &self.heat.table]
+        vec![
+            &self.top,
+            &self.slowest,
+            &self.statuses,
+            &self.durations,
+            &self.latest,
+            &self.chart.table,
+            &self.heat.table,
+        ]
     }
+}
+
+/// How long it took, beside how long it took before.
+fn durations(shell: &Shell, overview: &Overview) -> Panel {
+    let before = overview.previous.as_ref();
+    let rows = [
+        ("mean", overview.average_duration_ms, before.map(|before| before.average_duration_ms)),
+        ("p50, half of them", overview.p50_ms, before.map(|before| before.p50_ms)),
+        ("p95, 95 of 100", overview.p95_ms, before.map(|before| before.p95_ms)),
+        ("p99, 99 of 100", overview.p99_ms, before.map(|before| before.p99_ms)),
+    ];
+    let row = |(name, now, before): (&'static str, _, Option<_>)| {
+        let mut row = vec![Cell::text(name), Cell::ms(now)];
+        row.extend(before.map(Cell::ms));
+        row
+    };
+    let columns = [("Duration", "wide"), ("Now", "num"), ("Before", "num")];
+    let columns = if before.is_some() { &columns[..] } else { &columns[..2] };
+    Panel::new(shell, "durations", "Durations", columns, rows.into_iter().map(row).collect())
 }
 
 /// The days of the week, each with where it stands.

@@ -120,6 +120,14 @@ impl Panel {
         Self::new(shell, id, title, &columns, routes.iter().map(row).collect())
     }
 
+    /// Users, briefly.
+    pub(super) fn top_users(shell: &Shell, users: &[UserRow]) -> Self {
+        let mut panel = Self::users(shell, "users", "Top users", users);
+        panel.columns.remove(1);
+        panel.rows.iter_mut().for_each(|row| drop(row.remove(1)));
+        panel
+    }
+
     /// Users.
     pub(super) fn users(shell: &Shell, id: &'static str, title: &'static str, users: &[UserRow]) -> Self {
         let largest = users.iter().map(|one| one.count).max().unwrap_or_default();

@@ -99,7 +99,7 @@ impl Shown {
             chart: Chart::route(&shell, &detail.timeline, detail.range.bucket),
             durations: durations(&shell, &detail.durations),
             statuses: split(&shell, detail),
-            users: Panel::users(&shell, "users", "Top users", &detail.top_users).note(note),
+            users: Panel::top_users(&shell, &detail.top_users).note(note),
             slowest: requests("slowest", "Slowest requests", &detail.slowest),
             errors: requests("errors", "Latest errors", &detail.latest_errors).empty("No error in this range."),
             method,

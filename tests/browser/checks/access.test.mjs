@@ -30,8 +30,7 @@ for (const colorScheme of ['light', 'dark']) {
   test(`A17: axe finds nothing serious in ${colorScheme}`, async () => {
     const found = [];
     for (const path of pages) {
-      const page = await visit(chromium, app.board + path, { colorScheme, bypassCSP: true });
-      page.away = true;
+      const page = await visit(chromium, app.board + path, { colorScheme, bypassCSP: true, away: path === '/nothing' });
       await page.waitForLoadState('networkidle');
       await page.evaluate(axe);
       const { violations } = await page.evaluate(() => globalThis.axe.run());
@@ -114,8 +113,7 @@ test('A18: the theme stays, without a flash, and motion stops where it is not wa
 
 test('A19: on a phone nothing is wider than the screen', async () => {
   for (const path of pages) {
-    const page = await visit(chromium, app.board + path, { viewport: { width: 375, height: 800 } });
-    page.away = true;
+    const page = await visit(chromium, app.board + path, { viewport: { width: 375, height: 800 }, away: path === '/nothing' });
     await page.waitForLoadState('networkidle');
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= 375, `${path}: ${wide}`);

@@ -79,12 +79,12 @@ test('A20: without JavaScript pages, details and paging work', async () => {
   for (let pages = 0; pages < 10; pages += 1) {
     const rows = await page.getByTestId('audit-row').all();
     for (const row of rows) ids.add(await row.getAttribute('data-id'));
-    const next = page.getByTestId('next');
+    const next = page.getByTestId('audit-next');
     if ((await next.count()) === 0) break;
     await next.first().click();
   }
   assert.ok(ids.size >= 40, `${ids.size} events by paging`);
-  await page.getByTestId('audit-row').first().getByRole('link').first().click();
+  await page.getByTestId('audit-event').first().click();
   assert.equal(await page.getByTestId('audit-detail').count(), 1);
   await page.done();
 });

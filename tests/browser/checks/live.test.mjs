@@ -23,8 +23,8 @@ after(async () => {
   await database?.end();
 });
 
-const rows = (page) => page.getByTestId('live-row');
-const ids = (page) => rows(page).evaluateAll((all) => all.map((row) => row.dataset.id));
+const rows = (page) => page.locator('#livelist tbody tr');
+const ids = (page) => rows(page).locator('.time a').evaluateAll((all) => all.map((link) => link.pathname));
 const shows = (page, path) => rows(page).filter({ hasText: path }).count();
 
 for (const [mode, limit] of [['poll', 3000], ['sse', 1000], ['sse-pg', 1000]]) {
@@ -32,7 +32,7 @@ for (const [mode, limit] of [['poll', 3000], ['sse', 1000], ['sse-pg', 1000]]) {
     const one = await app({ mode });
     const other = mode === 'sse' ? one : await app({ mode });
     const page = await visit(chromium, `${one.board}/live`);
-    await until('live', 5000, async () => /live|polling/i.test(await text(page, 'live-state')));
+    await until('live', 5000, async () => /live|polling/i.test(await text(page, 'state')));
     for (const name of ['a', 'b', 'c']) await other.get(`/ok/${mode}-${name}`);
     const took = await until('three rows', limit, async () => (await shows(page, `/ok/${mode}-`)) === 3);
     console.log(`${mode}: ${took} ms`);
@@ -45,9 +45,9 @@ for (const [mode, limit] of [['poll', 3000], ['sse', 1000], ['sse-pg', 1000]]) {
 test('A10: a pause asks for nothing; going on shows what was missed, once', async () => {
   const one = await app();
   const page = await visit(chromium, `${one.board}/live`);
-  await until('live', 5000, async () => /polling/i.test(await text(page, 'live-state')));
+  await until('live', 5000, async () => /polling/i.test(await text(page, 'state')));
   await page.keyboard.press('p');
-  await until('paused', 2000, async () => /paused/i.test(await text(page, 'live-state')));
+  await until('paused', 2000, async () => /paused/i.test(await text(page, 'state')));
   await page.waitForTimeout(300);
   const asked = page.requests.length;
   for (let n = 0; n < 4; n += 1) await one.get(`/ok/missed-${n}`);
@@ -70,12 +70,12 @@ for (const mode of ['poll', 'sse']) {
     let one = await app({ mode });
     const page = await visit(chromium, `${one.board}/live`);
     page.away = true;
-    await until('live', 5000, async () => /live|polling/i.test(await text(page, 'live-state')));
+    await until('live', 5000, async () => /live|polling/i.test(await text(page, 'state')));
     await one.get(`/ok/${mode}-before`);
     await until('a row', 4000, async () => (await shows(page, `/ok/${mode}-before`)) === 1);
     const { port } = one;
     await one.end();
-    await until('reconnecting', 10000, async () => /reconnecting/i.test(await text(page, 'live-state')));
+    await until('reconnecting', 10000, async () => /reconnecting/i.test(await text(page, 'state')));
     one = await app({ mode, port });
     await one.get(`/ok/${mode}-after`);
     await until('a row after it', 15000, async () => (await shows(page, `/ok/${mode}-after`)) === 1);
@@ -88,7 +88,7 @@ for (const mode of ['poll', 'sse']) {
 test('A11: of six hundred rows five hundred are kept', async () => {
   const one = await app();
   const page = await visit(chromium, `${one.board}/live`);
-  await until('live', 5000, async () => /polling/i.test(await text(page, 'live-state')));
+  await until('live', 5000, async () => /polling/i.test(await text(page, 'state')));
   for (let n = 0; n < 600; n += 50) {
     await Promise.all(Array.from({ length: 50 }, (_, at) => one.get(`/ok/many-${n + at}`)));
   }

@@ -42,12 +42,12 @@ test('A5: each tile is what the API says, and what SQL counts', async () => {
   assert.equal(overview.totalRequests, total);
   assert.equal(await value(page, 'kpi-requests'), total);
   assert.equal(overview.errorRequestCount, errors);
-  assert.ok(Math.abs((await value(page, 'kpi-errors')) - (100 * errors) / total) < 0.01);
+  assert.ok(Math.abs((await value(page, 'kpi-errors')) - errors / total) < 0.00001);
   assert.equal(await value(page, 'kpi-slow'), slow);
   assert.equal(overview.slowRequestCount, slow);
   assert.equal(await value(page, 'kpi-users'), users);
   assert.equal(overview.uniqueUsers, users);
-  assert.equal(await value(page, 'kpi-p95'), overview.p95Ms);
+  assert.ok(Math.abs((await value(page, 'kpi-p95')) - overview.p95Ms) < 0.001);
   assert.ok(Math.abs(overview.p95Ms - p95) <= p95 / 10, `${overview.p95Ms} beside ${p95}`);
   assert.equal(await value(page, 'kpi-active'), overview.activeUsersLastFiveMinutes);
   assert.match(await text(page, 'kpi-requests'), new RegExp(String(total).replace(/(\d)(?=(\d{3})+$)/g, '$1.?')));
@@ -76,7 +76,7 @@ test('A7: a status that is clicked becomes a filter; its chip takes it away', as
   await page.locator('main a[href*="status=5xx"]').first().click();
   await page.waitForURL(/status=5xx/);
   assert.equal(await page.getByTestId('chip-status').count(), 1);
-  const shown = await page.getByTestId('error-latest').locator('tbody tr').evaluateAll((rows) => rows.map((row) => row.dataset.status));
+  const shown = await page.getByTestId('table-latest').locator('.code').allInnerTexts();
   assert.ok(shown.length > 5 && shown.every((status) => status.startsWith('5')), `${shown}`);
   await page.getByTestId('chip-status').getByRole('link').click();
   assert.equal(await page.getByTestId('chip-status').count(), 0);

@@ -6,10 +6,11 @@ export async function browser() {
   return chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
 }
 
-/** A page of a context of its own; `faults` holds what went wrong by itself. */
-export async function visit(browser, url, options = {}) {
+/** A page of a context of its own; `faults` holds what went wrong by itself. `away`: answers may fail. */
+export async function visit(browser, url, { away = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
+  page.away = away;
   page.faults = [];
   page.requests = [];
   const origin = new URL(url).origin;

@@ -5,3 +5,4 @@ mod audit;
 mod door;
 mod kit;
 mod live;
+mod pages;

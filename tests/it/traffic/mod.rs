@@ -6,6 +6,7 @@ mod days;
 mod layer;
 mod reading;
 mod rollups;
+mod route;
 mod schema;
 mod writing;
 

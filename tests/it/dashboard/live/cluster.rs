@@ -90,6 +90,27 @@ async fn a_connection_that_listens_may_be_cut_and_no_row_is_lost() {
         let after = here.request("/after").await;
         assert_eq!([events.id().await, events.id().await], [before, after], "{round}");
     }
+    // What a stream was sent as past is not sent again as new. No writer tells of these.
+    let mut begun = Vec::new();
+    for _ in 0..5 {
+        let insert = "INSERT INTO \"@\" (started_at, ended_at, duration_us, is_slow, method, route, original_url, status_code) \
+                      VALUES (now(), now(), 1, false, 'GET', '/sql', '/sql', 200)";
+        site.run(insert).await;
+        let id = site.one::<i64>("SELECT max(id) FROM \"@\"").await;
+        let mut past = there.stream("/stream", Some(id - 1)).await;
+        while past.id().await != id {}
+        begun.push((id, past));
+        assert_eq!(events.id().await, id);
+    }
+    let next = here.request("/next").await;
+    assert_eq!(events.id().await, next);
+    for (id, mut past) in begun {
+        let mut told = 0;
+        while told != next {
+            told = past.id().await;
+            assert!(told > id, "{told} again");
+        }
+    }
     // An id that is committed late is told late, and once.
     let late = kit::client().await;
     let insert = format!(
