@@ -57,6 +57,13 @@ CREATE TABLE IF NOT EXISTS "traffic_logs_state" (
 );
 INSERT INTO "traffic_logs_state" DEFAULT VALUES ON CONFLICT DO NOTHING;
 
+-- Until when somebody looks on: writers then tell of new rows by NOTIFY.
+CREATE TABLE IF NOT EXISTS "traffic_logs_viewers" (
+    one   BOOLEAN     PRIMARY KEY DEFAULT true CHECK (one),
+    until TIMESTAMPTZ NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO "traffic_logs_viewers" DEFAULT VALUES ON CONFLICT DO NOTHING;
+
 -- All requests. The histogram has eight slots an octave of microseconds; hist_b are the slots in use, hist_n their counts.
 CREATE TABLE IF NOT EXISTS "traffic_logs_total_1m" (
     at     TIMESTAMPTZ PRIMARY KEY,

@@ -44,9 +44,12 @@
 //!
 //! # Features
 //! - `tls`, on by default: TLS to PostgreSQL as `sslmode` asks, by rustls.
-//! - `cli`: the `tracevault` binary (`init-sql`, `emit`, `query`).
+//! - `cli`: the `tracevault` binary (`init-sql`, `emit`, `query`, and with `dashboard` also `dashboard`).
 //! - `http`: [`http`](https://docs.rs/tracevault/latest/tracevault/http/), a tower layer that makes every HTTP exchange one
 //!   audit event; `axum`: the same, with axum's route patterns, peers and extractors.
+//! - `traffic`: [`traffic`](https://docs.rs/tracevault/latest/tracevault/traffic/), a row for each request, rolled up;
+//!   `dashboard`: [`dashboard`](https://docs.rs/tracevault/latest/tracevault/dashboard/), pages and a REST API over these
+//!   and over audit events, as an axum router.
 //! - `metrics`: what [`Stats`] says, through the [`metrics`](https://docs.rs/metrics) facade; see [`docs::operations`].
 //! - `testing`: [`testing`](https://docs.rs/tracevault/latest/tracevault/testing/), an in-memory recorder for the tests of your own code.
 

@@ -10,26 +10,34 @@ use super::problem::Problem;
 use crate::traffic::{Range, RequestFilter};
 
 /// The parameters of traffic, each as it was given. One that is not known is refused; an empty one was not given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// `15m`, `24h`, `30d`: so long, up to now. Default: `24h`.
     pub(super) range: Option<String>,
     /// RFC 3339; both, in place of `range`.
     pub(super) from: Option<String>,
+    /// RFC 3339; not included.
     pub(super) to: Option<String>,
     /// `0`: not compared with the time before.
     pub(super) cmp: Option<String>,
+    /// Of this method.
     pub(super) method: Option<String>,
     /// `404`, or a class such as `5xx`.
     pub(super) status: Option<String>,
+    /// Of this route, as the lists of routes spell it.
     pub(super) route: Option<String>,
+    /// Of the user with this id.
     pub(super) user: Option<String>,
     /// What is searched for in names.
     pub(super) q: Option<String>,
     /// `1`: slow ones only.
     pub(super) slow: Option<String>,
+    /// The key of the column that is sorted by.
     pub(super) sort: Option<String>,
+    /// Behind the page that gave it, with the same stretch of time and order.
     pub(super) cursor: Option<String>,
+    /// At most so many: 1 to 500.
     pub(super) limit: Option<String>,
     /// The id of a row: what comes behind it.
     pub(super) after: Option<String>,
@@ -39,6 +47,8 @@ pub(super) struct Asked {
     pub(super) format: Option<String>,
     /// Which list.
     pub(super) panel: Option<String>,
+    /// What a page of its own kind asks besides: its links keep it, those to other pages do not.
+    pub(super) more: Vec<(&'static str, String)>,
 }
 
 impl Asked {
@@ -66,6 +76,12 @@ impl Asked {
         self.fields_mut().into_iter().find_map(|(field, value)| (field == name).then_some(value))
     }
 
+    /// The parameters that were given.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        let mut asked = self.clone();
+        asked.fields_mut().into_iter().filter_map(|(name, value)| value.as_ref().map(|_| name)).collect()
+    }
+
     fn fields_mut(&mut self) -> [(&'static str, &mut Option<String>); 17] {
         let Self {
             range,
@@ -85,6 +101,7 @@ impl Asked {
             tz,
             format,
             panel,
+            more: _,
         } = self;
         [
             ("range", range),
@@ -116,6 +133,7 @@ impl Asked {
                 query.append_pair(name, value);
             }
         }
+        query.extend_pairs(&self.more);
         let query = query.finish();
         if query.is_empty() { query } else { format!("?{query}") }
     }
@@ -215,7 +233,7 @@ fn range(asked: &Asked) -> Result<Range, Problem> {
     }
 }
 
-fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
+pub(super) fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
     // What a form gives has no zone, and no seconds where they are none: it is UTC.
     let local = |text: &str| OffsetDateTime::parse(&format!("{text}Z"), &Rfc3339);
     OffsetDateTime::parse(text, &Rfc3339)
@@ -224,7 +242,7 @@ fn moment(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
         .map_err(|_| Problem::parameter(name, "must be a time such as `2026-05-07T12:00:00Z`"))
 }
 
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
         "m" => 60,
@@ -245,7 +263,7 @@ fn flag(name: &str, text: Option<&str>) -> Result<Option<bool>, Problem> {
     }
 }
 
-fn number<N: std::str::FromStr>(name: &str, text: Option<&str>) -> Result<Option<N>, Problem> {
+pub(super) fn number<N: std::str::FromStr>(name: &str, text: Option<&str>) -> Result<Option<N>, Problem> {
     text.map(|text| text.parse().map_err(|_| Problem::parameter(name, "must be a number"))).transpose()
 }
 

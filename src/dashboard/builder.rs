@@ -1,6 +1,6 @@
 //! The options of a dashboard, checked when it is built.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{Router, middleware, routing::get};
 use http::request::Parts;
@@ -11,7 +11,7 @@ use super::{
     audit::{self, Audit},
     guard::guard,
     hosts::Hosts,
-    live::{self, LiveMode},
+    live::{self, Hub, LiveMode},
     pages,
     site::Site,
 };
@@ -30,6 +30,7 @@ use crate::{
 /// | `allowed_hosts` | any; of this machine only with `insecure_no_auth` | host names that a request may name |
 /// | `audit` | none | the audit table to show, and where it is told who looked |
 /// | `live_mode` | `poll` | how pages come to know of new requests |
+/// | `listen` | none: an error with `sse-pg` | the connection string by which that mode hears of requests |
 /// | `poll_interval` | 2 s | how often they ask; at least 1 s |
 /// | `mount_path` | where the router is nested | what links begin with |
 ///
@@ -50,7 +51,6 @@ use crate::{
 /// # }
 /// ```
 #[must_use = "nothing is served before `build`"]
-#[derive(Debug)]
 pub struct DashboardBuilder {
     traffic: Traffic,
     auth: Option<Auth>,
@@ -58,7 +58,14 @@ pub struct DashboardBuilder {
     audit: Option<Audit>,
     mount_path: Option<String>,
     live_mode: LiveMode,
+    listen: Option<String>,
     poll_interval: Duration,
+}
+
+impl fmt::Debug for DashboardBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DashboardBuilder").field("traffic", &self.traffic).finish_non_exhaustive()
+    }
 }
 
 impl Traffic {
@@ -71,6 +78,7 @@ impl Traffic {
             audit: None,
             mount_path: None,
             live_mode: LiveMode::default(),
+            listen: None,
             poll_interval: Duration::from_secs(2),
         }
     }
@@ -118,6 +126,13 @@ impl DashboardBuilder {
         self
     }
 
+    /// The connection string of the one connection on which `sse-pg` listens while there are viewers: straight to the
+    /// server, not by a pooler.
+    pub fn listen(mut self, connection_string: impl Into<String>) -> Self {
+        self.listen = Some(connection_string.into());
+        self
+    }
+
     /// How often they ask. Default: 2 s.
     #[doc(alias = "pollIntervalMs")]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
@@ -138,9 +153,10 @@ impl DashboardBuilder {
     ///
     /// # Errors
     /// `Config` where nobody said who may look, a name or a password is empty, a name holds a colon, an interval is below
-    /// a second, or a path does not begin with a slash.
+    /// a second, a path does not begin with a slash, `sse-pg` has nothing to listen by, or a bus is given outside of a
+    /// tokio runtime.
     pub fn build(self) -> Result<Router, Error> {
-        let Self { traffic, auth, hosts, audit, mount_path, live_mode, poll_interval } = self;
+        let Self { traffic, auth, hosts, audit, mount_path, live_mode, listen, poll_interval } = self;
         let wrong = |option, reason| Err(ConfigError::new(option, reason).into());
         let Some(auth) = auth else {
             return wrong("auth", "is missing: say basic_auth(user, password), authorize(..), or insecure_no_auth()");
@@ -168,12 +184,19 @@ impl DashboardBuilder {
             (None, Auth::Nobody) => Hosts::loopback(),
             (None, _) => Hosts::Any,
         };
-        let site = Arc::new(Site { traffic, audit, auth, hosts, mount_path, live_mode, poll_interval });
+        let hub = Hub::new(&live_mode, &traffic, listen.as_deref())?;
+        let site = Arc::new(Site { traffic, audit, auth, hosts, mount_path, live_mode, hub, poll_interval });
         let router = Router::new()
             .route("/assets/{version}/{name}", get(assets::serve))
             .merge(pages::routes())
             .merge(audit::routes())
-            .nest("/api", api::routes().merge(live::routes()))
+            .nest(
+                "/api",
+                api::routes()
+                    .merge(live::routes())
+                    .merge(audit::api_routes())
+                    .method_not_allowed_fallback(api::method_not_allowed),
+            )
             .fallback(pages::fallback);
         Ok(router.layer(middleware::from_fn_with_state(Arc::clone(&site), guard)).with_state(site))
     }

@@ -10,6 +10,7 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{base, problem::Problem, site::Site, visit::Visit};
+use crate::{http::RequestAudit, traffic::Untracked};
 
 /// Nothing but what this router serves, no inline script or style, no frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -17,6 +18,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    // Its own traffic is not worth counting, however it ends.
+    if let Some(captured) = parts.extensions.get::<RequestAudit>() {
+        captured.keep(Untracked);
+    }
     let mut response = if !site.hosts.allow(&parts) {
         Problem::misdirected().into_response()
     } else if let Some(viewer) = site.auth.viewer(&parts) {
@@ -28,6 +33,7 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next:
         site.unauthorized()
     };
     harden(response.headers_mut());
+    response.extensions_mut().insert(Untracked);
     response
 }
 

@@ -1,6 +1,6 @@
 //! The dashboard: traffic and audit events on pages and by a REST API, as a router to mount in an app.
 //!
-//! The way of a question: a request passes the door ([`guard`]: host, credentials, headers of the answer), its URL is
+//! The way of a question: a request passes the door (`guard`: host, credentials, headers of the answer), its URL is
 //! parsed once (`Ask`), [`Traffic`](crate::traffic::Traffic) or [`Query`](crate::query::Query) answers with a struct, and
 //! the struct is shown: by `api` as JSON, by `pages` and `audit` as HTML that works without a script. Scripts only refresh
 //! what a page shows, from its own URL, and draw its charts.
@@ -26,5 +26,5 @@ mod visit;
 pub use self::{
     access::{Access, Viewer},
     builder::DashboardBuilder,
-    live::LiveMode,
+    live::{LiveBus, LiveMode},
 };

@@ -181,6 +181,16 @@ impl Shell {
         }
     }
 
+    /// Other filters than those of traffic.
+    pub(super) fn with_chips(self, chips: Vec<Chip>) -> Self {
+        Self { chips, ..self }
+    }
+
+    /// Other stretches of time.
+    pub(super) fn with_ranges(self, ranges: Vec<Link>) -> Self {
+        Self { ranges, ..self }
+    }
+
     /// A link to a page, with the stretch of time that is shown.
     pub(super) fn to(&self, path: &str) -> String {
         format!("{}{path}{}", self.base, self.asked.everywhere().query())

@@ -5,7 +5,13 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 
-use super::{access::Auth, audit::Audit, hosts::Hosts, live::LiveMode, problem::Problem};
+use super::{
+    access::Auth,
+    audit::Audit,
+    hosts::Hosts,
+    live::{Hub, LiveMode},
+    problem::Problem,
+};
 use crate::traffic::Traffic;
 
 #[derive(Debug)]
@@ -18,6 +24,7 @@ pub(super) struct Site {
     /// What the app says that links begin with, in place of where the router was nested.
     pub(super) mount_path: Option<String>,
     pub(super) live_mode: LiveMode,
+    pub(super) hub: Hub,
     pub(super) poll_interval: Duration,
 }
 

@@ -1,5 +1,5 @@
 //! The manual, a page a topic: [`guarantees`], [`configuration`], [`operations`], [`errors`]; with the feature `http` also
-//! `http`.
+//! `http`, with `traffic` also `traffic`.
 
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
@@ -16,6 +16,14 @@ pub mod errors {}
 #[cfg(feature = "http")]
 #[doc = include_str!("http.md")]
 pub mod http {}
+
+#[cfg(feature = "traffic")]
+#[doc = include_str!("traffic.md")]
+pub mod traffic {}
+
+#[cfg(feature = "dashboard")]
+#[doc = include_str!("dashboard.md")]
+pub mod dashboard {}
 
 /// The README's code compiles.
 #[cfg(doctest)]

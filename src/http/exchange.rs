@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
-use http::Version;
+use http::{Extensions, Version};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
@@ -73,6 +73,9 @@ pub struct Exchange {
     pub session_id: Option<String>,
     /// What the handler added.
     pub data: Map<String, Value>,
+    /// What [`CaptureLayer::keep`](super::CaptureLayer::keep), [`RequestAudit::keep`](super::RequestAudit::keep) and
+    /// [`CaptureLayer::keep_answered`](super::CaptureLayer::keep_answered) have put here, for a sink of one's own.
+    pub kept: Extensions,
 }
 
 impl Exchange {
@@ -102,6 +105,7 @@ impl Exchange {
             target: None,
             session_id: None,
             data: Map::new(),
+            kept: Extensions::new(),
         }
     }
 

@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, Uri, Version, header, request::Parts};
+use http::{Extensions, HeaderValue, Method, Uri, Version, header, request::Parts};
 use time::OffsetDateTime;
 
 use super::{
     exchange::{Ending, Exchange, Party},
     handle::{RequestAudit, Said},
     layer::Shared,
-    options::resolved,
+    options::{keep, resolved},
     origin,
     stats::count,
 };
@@ -29,6 +29,7 @@ pub(super) struct Facts {
     actor: Option<Party>,
     target: Option<Party>,
     session_id: Option<String>,
+    kept: Extensions,
     started_at: OffsetDateTime,
     pub(super) start: Instant,
 }
@@ -52,6 +53,8 @@ impl Facts {
         let peer = || resolved(options.peer.as_ref(), parts, counters).or_else(|| origin::peer(parts));
         let client_ip = options.client_ip.then(|| options.trusted_proxies.client_ip(&parts.headers, peer())).flatten();
         let user_agent = options.user_agent.then(|| parts.headers.get(header::USER_AGENT).cloned()).flatten();
+        let mut kept = Extensions::new();
+        keep(&options.keep, &mut kept, counters, |keeper, kept| keeper(parts, kept));
         Some(Self {
             method: parts.method.clone(),
             version: parts.version,
@@ -61,6 +64,7 @@ impl Facts {
             actor: resolved(options.actor.as_ref(), parts, counters),
             target: resolved(options.target.as_ref(), parts, counters),
             session_id: resolved(options.session.as_ref(), parts, counters),
+            kept,
             started_at,
             start,
             route,
@@ -76,6 +80,8 @@ impl Facts {
         ending: Ending,
         latency: Duration,
     ) -> Exchange {
+        let mut kept = self.kept;
+        kept.extend(said.kept);
         Exchange {
             request_id: handle.request_id().clone(),
             correlation_id: handle.correlation_id().map(ToOwned::to_owned),
@@ -100,6 +106,7 @@ impl Facts {
             target: said.target.or(self.target),
             session_id: said.session_id.or(self.session_id),
             data: said.data,
+            kept,
         }
     }
 }

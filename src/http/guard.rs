@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{Extensions, HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body;
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     fault::{of_panic, of_type},
     handle::RequestAudit,
     layer::Shared,
+    options::keep,
     request_body::Tally,
     sink::Admission,
     stats::count,
@@ -42,6 +43,7 @@ pub(super) struct Head {
     pub(super) status: StatusCode,
     pub(super) ttfb: Duration,
     pub(super) error: Option<CapturedError>,
+    kept: Extensions,
     /// How long the body is to be, where that is known.
     length: Option<u64>,
 }
@@ -74,7 +76,10 @@ impl Guard {
         let status = response.status();
         let length = length(response.headers()).or_else(|| response.body().size_hint().exact());
         let error = response.extensions().get().cloned();
-        open.head = Some(Head { status, ttfb, error, length });
+        let mut kept = Extensions::new();
+        let Shared { options, counters, .. } = &*open.shared;
+        keep(&options.keep_answered, &mut kept, counters, |copy, kept| copy(response.extensions(), kept));
+        open.head = Some(Head { status, ttfb, error, kept, length });
         let method = &open.facts.method;
         let ending = if open.admission.is_some() || has_no_end(method, response) {
             Ending::AtHead
@@ -142,6 +147,7 @@ impl Open {
             exchange.status = Some(head.status.as_u16());
             exchange.ttfb = Some(head.ttfb);
             exchange.error = exchange.error.or(head.error);
+            exchange.kept.extend(head.kept);
         }
         shared.masking.faults(&mut exchange);
         if let Some(admission) = admission {

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use http::{HeaderName, request::Parts};
+use http::{Extensions, HeaderName, request::Parts};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -57,6 +57,7 @@ pub(super) struct Said {
     pub(super) session_id: Option<String>,
     pub(super) data: Map<String, Value>,
     pub(super) error: Option<CapturedError>,
+    pub(super) kept: Extensions,
     scope: Option<Scope>,
 }
 
@@ -85,7 +86,7 @@ impl RequestAudit {
     }
 
     fn said(&self) -> MutexGuard<'_, Said> {
-        // Nothing that can panic runs under the lock.
+        // Nothing of ours panics under the lock, and a `clone` of what is kept leaves nothing half said.
         self.0.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -127,6 +128,14 @@ impl RequestAudit {
     /// Why the handler failed: the kind of error, and its words.
     pub fn error(&self, name: impl Into<String>, message: impl Into<String>) -> &Self {
         self.said().error = Some(CapturedError::new(name, message));
+        self
+    }
+
+    /// A value of a type of its own for a sink that looks for it in [`Exchange::kept`](super::Exchange::kept); in place of
+    /// what [`CaptureLayer::keep`](super::CaptureLayer::keep) found of that type.
+    pub fn keep<T: Clone + Send + Sync + 'static>(&self, value: T) -> &Self {
+        let before = self.said().kept.insert(value);
+        drop(before);
         self
     }
 

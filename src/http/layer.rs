@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use http::request::Parts;
+use http::{Extensions, request::Parts};
 use tower_layer::Layer;
 
 use super::{
@@ -79,13 +79,13 @@ impl<S> CaptureLayer<S> {
         self.with(|options| options.skip_paths = paths)
     }
 
-    /// Captures only what this matches, by route pattern, path or full URL; said again, this as well.
+    /// Captures only what this matches, by route pattern, path or path and query; said again, this as well.
     #[must_use]
     pub fn include(self, matcher: impl Into<Matcher>) -> Self {
         self.with(|options| options.include.push(matcher.into()))
     }
 
-    /// Does not capture what this matches, by route pattern, path or full URL; said again, this neither. It wins over
+    /// Does not capture what this matches, by route pattern, path or path and query; said again, this neither. It wins over
     /// [`include`](Self::include). A client writes the URL, with its query: what may not be left out by `?x=.png` is to be
     /// told by what it begins with.
     #[must_use]
@@ -154,6 +154,54 @@ impl<S> CaptureLayer<S> {
     #[must_use]
     pub fn session(self, resolver: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
         self.with(|options| options.session = Some(Arc::new(resolver)))
+    }
+
+    /// Keeps what this finds in the request's head for a sink of one's own, by its type, in
+    /// [`Exchange::kept`](super::Exchange::kept). Said again, for another type, that as well. What is known further inside
+    /// is said by [`RequestAudit::keep`](super::RequestAudit::keep), which wins.
+    ///
+    /// ```
+    /// use tracevault::{Error, http::{CaptureLayer, Exchange, Sink}};
+    ///
+    /// #[derive(Clone, PartialEq)]
+    /// struct Tenant(String);
+    ///
+    /// struct PerTenant;
+    ///
+    /// impl Sink for PerTenant {
+    ///     fn capture(&self, exchange: Exchange) -> Result<(), Error> {
+    ///         let tenant = exchange.kept.get::<Tenant>();
+    ///         # let _ = tenant;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let layer = CaptureLayer::with_sink(PerTenant)
+    ///     .keep(|parts| Some(Tenant(parts.headers.get("x-tenant")?.to_str().ok()?.to_owned())));
+    /// ```
+    #[must_use]
+    pub fn keep<T>(self, resolver: impl Fn(&Parts) -> Option<T> + Send + Sync + 'static) -> Self
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let keeper = move |parts: &Parts, kept: &mut Extensions| {
+            if let Some(found) = resolver(parts) {
+                kept.insert(found);
+            }
+        };
+        self.with(|options| options.keep.push(Arc::new(keeper)))
+    }
+
+    /// Keeps the `T` that stands in the extensions of the answer, if there is one, for a sink of one's own, as
+    /// [`keep`](Self::keep). It wins over all others of its type; an exchange without an answer has none.
+    #[must_use]
+    pub fn keep_answered<T: Clone + Send + Sync + 'static>(self) -> Self {
+        let copier = |answer: &Extensions, kept: &mut Extensions| {
+            if let Some(value) = answer.get::<T>() {
+                kept.insert(value.clone());
+            }
+        };
+        self.with(|options| options.keep_answered.push(copier))
     }
 
     /// The numbers since the layer was made, over all of its services and clones.

@@ -6,7 +6,7 @@ use regex::Regex;
 
 /// Says which exchanges are meant: by exact text, by what it begins with (`/api/*`), by a [`Regex`], or by a function.
 ///
-/// Each is tried on the route's pattern, on the path, and on the full URL as it was received; one is enough. A regex that
+/// Each is tried on the route's pattern, on the path, and on the path with its query as it was received; one is enough. A regex that
 /// is not anchored finds its match anywhere, also in a query that the client made up.
 ///
 /// ```
@@ -33,22 +33,44 @@ enum Form {
     Prefix(Box<str>),
     Regex(Regex),
     Function(Arc<dyn Fn(&str) -> bool + Send + Sync>),
+    OfAll(Arc<dyn Fn(&Forms<'_>) -> bool + Send + Sync>),
+}
+
+/// What a request is known by, for [`Matcher::of_all`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Forms<'f> {
+    /// The pattern of its route, where one matched.
+    pub route: Option<&'f str>,
+    /// Its path, as it was received.
+    pub path: &'f str,
+    /// The same, with the query.
+    pub url: &'f str,
 }
 
 impl Matcher {
-    /// Whether it matches any of the three.
-    pub fn matches(&self, route: Option<&str>, path: &str, url: &str) -> bool {
-        route.is_some_and(|route| self.matches_one(route))
-            || self.matches_one(path)
-            || (url != path && self.matches_one(url))
+    /// A function of all the forms of a request, asked once for each exchange.
+    ///
+    /// ```
+    /// use tracevault::http::Matcher;
+    ///
+    /// let unmatched = Matcher::of_all(|forms| forms.route.is_none() && forms.path != "/");
+    /// assert!(unmatched.matches(None, "/wp-login.php", "/wp-login.php?a=1"));
+    /// assert!(!unmatched.matches(Some("/a/{id}"), "/a/7", "/a/7"));
+    /// ```
+    pub fn of_all(function: impl Fn(&Forms<'_>) -> bool + Send + Sync + 'static) -> Self {
+        Self(Form::OfAll(Arc::new(function)))
     }
 
-    fn matches_one(&self, text: &str) -> bool {
+    /// Whether it matches any of the three.
+    pub fn matches(&self, route: Option<&str>, path: &str, url: &str) -> bool {
+        let any = |meant: &dyn Fn(&str) -> bool| route.is_some_and(meant) || meant(path) || (url != path && meant(url));
         match &self.0 {
-            Form::Exact(exact) => **exact == *text,
-            Form::Prefix(prefix) => text.starts_with(&**prefix),
-            Form::Regex(regex) => regex.is_match(text),
-            Form::Function(function) => function(text),
+            Form::Exact(exact) => any(&|text| **exact == *text),
+            Form::Prefix(prefix) => any(&|text| text.starts_with(&**prefix)),
+            Form::Regex(regex) => any(&|text| regex.is_match(text)),
+            Form::Function(function) => any(&**function),
+            Form::OfAll(function) => function(&Forms { route, path, url }),
         }
     }
 }
@@ -88,7 +110,7 @@ impl fmt::Debug for Matcher {
             Form::Exact(exact) => write!(f, "Matcher({exact})"),
             Form::Prefix(prefix) => write!(f, "Matcher({prefix}*)"),
             Form::Regex(regex) => write!(f, "Matcher(/{regex}/)"),
-            Form::Function(_) => f.write_str("Matcher(a function)"),
+            Form::Function(_) | Form::OfAll(_) => f.write_str("Matcher(a function)"),
         }
     }
 }

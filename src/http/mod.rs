@@ -72,6 +72,8 @@ mod text;
 
 #[cfg(feature = "axum")]
 pub use self::extract::NotCaptured;
+#[cfg(feature = "traffic")]
+pub(crate) use self::origin::uri as original_uri;
 pub use self::{
     audit_sink::AuditSink,
     body::ResponseBody,
@@ -82,7 +84,7 @@ pub use self::{
     hash::{BodyHash, HmacKey},
     kind::Kind,
     layer::CaptureLayer,
-    matcher::Matcher,
+    matcher::{Forms, Matcher},
     request_body::RequestBody,
     request_id::RequestId,
     service::Capture,

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{Uri, request::Parts};
+use http::{Extensions, Uri, request::Parts, uri::PathAndQuery};
 
 use super::{
     client::TrustedProxies,
@@ -18,6 +18,10 @@ use super::{
 
 /// Finds something in a request's parts.
 pub(super) type Resolver<T> = Arc<dyn Fn(&Parts) -> Option<T> + Send + Sync>;
+/// Puts what it finds in a request's parts among what is kept.
+pub(super) type Keeper = Arc<dyn Fn(&Parts, &mut Extensions) + Send + Sync>;
+/// Copies one type from the extensions of an answer to what is kept.
+pub(super) type Copier = fn(&Extensions, &mut Extensions);
 
 #[derive(Clone)]
 pub(super) struct Options {
@@ -35,6 +39,8 @@ pub(super) struct Options {
     pub(super) actor: Option<Resolver<Party>>,
     pub(super) target: Option<Resolver<Party>>,
     pub(super) session: Option<Resolver<String>>,
+    pub(super) keep: Vec<Keeper>,
+    pub(super) keep_answered: Vec<Copier>,
 }
 
 /// What a user's function found; nothing, if it panicked.
@@ -44,6 +50,15 @@ pub(super) fn resolved<T>(resolver: Option<&Resolver<T>>, parts: &Parts, counter
         count(&counters.panics);
         None
     })
+}
+
+/// What these add to it; those that panic add nothing.
+pub(super) fn keep<K>(keepers: &[K], kept: &mut Extensions, counters: &Counters, add: impl Fn(&K, &mut Extensions)) {
+    for keeper in keepers {
+        if catch_unwind(AssertUnwindSafe(|| add(keeper, kept))).is_err() {
+            count(&counters.panics);
+        }
+    }
 }
 
 impl Default for Options {
@@ -62,6 +77,8 @@ impl Default for Options {
             actor: None,
             target: None,
             session: None,
+            keep: Vec::new(),
+            keep_answered: Vec::new(),
         }
     }
 }
@@ -76,8 +93,9 @@ impl Options {
         if self.include.is_empty() && self.ignore.is_empty() {
             return true;
         }
-        let url = uri.to_string();
-        let any = |matchers: &[Matcher]| matchers.iter().any(|matcher| matcher.matches(route, path, &url));
+        // HTTP/2 and proxies name the host as well: what is meant must not depend on that.
+        let url = uri.path_and_query().map_or(path, PathAndQuery::as_str);
+        let any = |matchers: &[Matcher]| matchers.iter().any(|matcher| matcher.matches(route, path, url));
         (self.include.is_empty() || any(&self.include)) && !any(&self.ignore)
     }
 }

@@ -6,7 +6,7 @@ use http::{Uri, request::Parts};
 
 /// The URI as it was received: a nested router strips its own.
 #[cfg(feature = "axum")]
-pub(super) fn uri(parts: &Parts) -> &Uri {
+pub(crate) fn uri(parts: &Parts) -> &Uri {
     parts.extensions.get::<axum::extract::OriginalUri>().map_or(&parts.uri, |original| &original.0)
 }
 
@@ -26,7 +26,7 @@ pub(super) fn peer(parts: &Parts) -> Option<IpAddr> {
 }
 
 #[cfg(not(feature = "axum"))]
-pub(super) fn uri(parts: &Parts) -> &Uri {
+pub(crate) fn uri(parts: &Parts) -> &Uri {
     &parts.uri
 }
 

@@ -24,25 +24,11 @@ pub(crate) struct Connections {
 impl Connections {
     /// A pool of our own. Nothing is opened yet. `key` names the setting that the string comes from.
     pub(crate) fn new(key: &'static str, connection_string: &str, limits: PoolSettings) -> Result<Self, Error> {
-        let wrong = |reason: String| ConfigError::new(key, reason);
-        let mut address = Address::read(connection_string).map_err(wrong)?;
-        // Where there is no TLS, its files are not looked at.
-        let tls = if address.is_local() { None } else { Tls::of(&address.security).map_err(wrong)? };
-        // A server that does not answer must leave some of the time to the next.
-        let tries = address.servers.len() * address.sessions.len();
-        let share = limits.connect_timeout / u32::try_from(tries).unwrap_or(u32::MAX);
-        for server in &mut address.servers {
-            if server.get_application_name().is_none() {
-                server.application_name("tracevault");
-            }
-            if server.get_connect_timeout().is_none() {
-                server.connect_timeout(share);
-            }
-        }
+        let (connector, tls) = connector(key, connection_string, limits.connect_timeout)?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         // The connector knows the servers: the pool's own configuration is not used.
         let unused = tokio_postgres::Config::new();
-        let manager = Manager::from_connect(unused, Connector::new(address, tls.clone(), share), recycling);
+        let manager = Manager::from_connect(unused, connector, recycling);
         let pool = Pool::builder(manager)
             .max_size(limits.size)
             .runtime(Runtime::Tokio1)
@@ -57,6 +43,11 @@ impl Connections {
     /// The caller's pool, left open when we close.
     pub(crate) fn borrowed(pool: Pool, limits: PoolSettings) -> Self {
         Self { pool, limits, statements: Statements::new(limits.statement_mode), tls: None, owned: false }
+    }
+
+    /// The same pool, with another limit on the length of statements.
+    pub(crate) fn with_statement_timeout(&self, timeout: Duration) -> Self {
+        Self { limits: PoolSettings { statement_timeout: timeout, ..self.limits }, ..self.clone() }
     }
 
     /// A connection for one call.
@@ -93,4 +84,28 @@ impl Connections {
         let answer = lease.within(lease.simple_query("")).await;
         lease.settle(Task::Connect, answer).is_ok()
     }
+}
+
+/// What opens connections by this string, and how they speak TLS.
+pub(super) fn connector(
+    key: &'static str,
+    connection_string: &str,
+    connect_timeout: Duration,
+) -> Result<(Connector, Option<Tls>), Error> {
+    let wrong = |reason: String| ConfigError::new(key, reason);
+    let mut address = Address::read(connection_string).map_err(wrong)?;
+    // Where there is no TLS, its files are not looked at.
+    let tls = if address.is_local() { None } else { Tls::of(&address.security).map_err(wrong)? };
+    // A server that does not answer must leave some of the time to the next.
+    let tries = address.servers.len() * address.sessions.len();
+    let share = connect_timeout / u32::try_from(tries).unwrap_or(u32::MAX);
+    for server in &mut address.servers {
+        if server.get_application_name().is_none() {
+            server.application_name("tracevault");
+        }
+        if server.get_connect_timeout().is_none() {
+            server.connect_timeout(share);
+        }
+    }
+    Ok((Connector::new(address, tls.clone(), share), tls))
 }

@@ -1,10 +1,11 @@
 //! How a connection of our own pool is opened and kept going.
 
-use std::{error::Error as _, future::poll_fn, pin::Pin, time::Duration};
+use std::{error::Error as _, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use deadpool_postgres::Connect;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    sync::Notify,
     task::JoinHandle,
     time::timeout,
 };
@@ -29,6 +30,8 @@ pub(super) struct Connector {
     tls: Option<Tls>,
     /// How long one server may take, if another is to be tried.
     share: Duration,
+    /// Rung at each notification.
+    bell: Option<Arc<Notify>>,
 }
 
 type Opened = (Client, JoinHandle<()>);
@@ -36,12 +39,17 @@ type Opening<'c> = Pin<Box<dyn Future<Output = Result<Opened, Error>> + Send + '
 
 impl Connector {
     pub(super) fn new(address: Address, tls: Option<Tls>, share: Duration) -> Self {
-        Self { address, tls, share }
+        Self { address, tls, share, bell: None }
+    }
+
+    /// The same, of connections that hear notifications.
+    pub(super) fn ringing(self, bell: Arc<Notify>) -> Self {
+        Self { bell: Some(bell), ..self }
     }
 
     /// Opens one at the first server that is what the session must be. The last one has all the time that is left.
     #[expect(clippy::expect_used, reason = "an address has a server and a session")]
-    async fn open(&self) -> Result<Opened, Error> {
+    pub(super) async fn open(&self) -> Result<Opened, Error> {
         let servers = self.order();
         let sessions = self.address.sessions.iter();
         let tries: Vec<_> = sessions.flat_map(|session| servers.iter().map(|server| (*server, *session))).collect();
@@ -69,19 +77,22 @@ impl Connector {
             config.ssl_mode(mode).target_session_attrs(session);
             config
         };
-        let plain = || async { opened(&with(SslMode::Disable), NoTls).await };
+        let bell = self.bell.as_ref();
+        let plain = || async { opened(&with(SslMode::Disable), NoTls, bell).await };
         let Some(tls) = self.tls.as_ref().filter(|_| !is_local(server)) else { return plain().await };
         match self.address.security.when {
             When::Never => plain().await,
             When::IfDemanded => match plain().await {
-                Err(error) if is_about_encryption(&error) => opened(&with(SslMode::Prefer), tls.connector()).await,
+                Err(error) if is_about_encryption(&error) => {
+                    opened(&with(SslMode::Prefer), tls.connector(), bell).await
+                }
                 done => done,
             },
-            When::IfOffered => match opened(&with(SslMode::Prefer), tls.connector()).await {
+            When::IfOffered => match opened(&with(SslMode::Prefer), tls.connector(), bell).await {
                 Err(error) if is_handshake(&error) || is_about_encryption(&error) => plain().await.map_err(|_| error),
                 done => done,
             },
-            When::Always => opened(&with(SslMode::Require), tls.connector()).await,
+            When::Always => opened(&with(SslMode::Require), tls.connector(), bell).await,
         }
     }
 }
@@ -92,18 +103,20 @@ impl Connect for Connector {
     }
 }
 
-async fn opened<T>(config: &Config, tls: T) -> Result<Opened, Error>
+async fn opened<T>(config: &Config, tls: T, bell: Option<&Arc<Notify>>) -> Result<Opened, Error>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (client, mut connection) = config.connect(tls).await?;
+    let bell = bell.cloned();
     let messages = async move {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             match message {
                 Ok(AsyncMessage::Notice(notice)) => {
                     tracing::trace!(code = notice.code().code(), "a notice of PostgreSQL was dropped");
                 }
+                Ok(AsyncMessage::Notification(_)) => bell.iter().for_each(|bell| bell.notify_one()),
                 Ok(_) => {}
                 // Whoever waits for an answer on it hears of it.
                 Err(error) => {

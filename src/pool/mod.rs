@@ -12,6 +12,7 @@ mod connections;
 mod connector;
 mod direct;
 mod lease;
+pub(crate) mod listener;
 mod security;
 mod statements;
 mod text;

@@ -15,11 +15,13 @@ use tokio::{
 };
 
 use super::{
+    layer,
     modes::{IpMode, QueryMode, RouteValue, UaMode},
     names::Names,
     roll::{self, Retention, Roller},
     rules::Rules,
     traffic::{Inner, Traffic},
+    viewers,
     writer::{Store, Writer},
 };
 use crate::{
@@ -47,9 +49,16 @@ use crate::{
 /// | `roll_up` | true | whether this process takes part in that |
 /// | `query_timeout` | 5 s | for each statement that reads, by the server's clock |
 /// | `readers` | 4 | connections of the pool that reading may take at once |
+/// | `user_id`, `user_details`, `session_id` | nobody, none | who asks, and in which session |
+/// | `route`, `peer` | as axum knows them | for stacks without axum |
+/// | `include_routes`, `ignored_routes` | all, none | which requests are counted; ignored wins |
+/// | `trusted_proxies` | none | whose word counts for the client's address |
+/// | `privacy_signals` | ignored | which wishes of a browser make a request nobody's |
+/// | `track_dashboard` | false | whether the dashboard's own requests are counted |
+/// | `debug` | false | whether losses are told to the log; they are counted always |
 #[must_use = "nothing is started before `build`"]
 pub struct TrafficBuilder {
-    pool: Pool,
+    source: Source,
     table_name: String,
     schema: Option<String>,
     slow_route_threshold: Duration,
@@ -65,15 +74,23 @@ pub struct TrafficBuilder {
     roll_up: bool,
     query_timeout: Duration,
     readers: usize,
+    debug: bool,
+    pub(super) layer: layer::Options,
+}
+
+/// Where connections come from.
+pub(super) enum Source {
+    Pool(Pool),
+    ConnectionString(String),
 }
 
 /// How long a step of rolling up may take. By the server's clock it is less.
 const STEP_TIMEOUT: Duration = Duration::from_secs(65);
 
 impl TrafficBuilder {
-    pub(super) fn new(pool: Pool) -> Self {
+    pub(super) fn new(source: Source) -> Self {
         Self {
-            pool,
+            source,
             table_name: "traffic_logs".to_owned(),
             schema: None,
             slow_route_threshold: Duration::from_secs(1),
@@ -89,6 +106,8 @@ impl TrafficBuilder {
             roll_up: true,
             query_timeout: Duration::from_secs(5),
             readers: 4,
+            debug: false,
+            layer: layer::Options::default(),
         }
     }
 
@@ -187,6 +206,13 @@ impl TrafficBuilder {
         self
     }
 
+    /// Whether rows that are dropped or not stored, and panics of resolvers, are told to the log as warnings; they are
+    /// counted always. Nothing is ever thrown at a request. Default: false.
+    pub fn debug(mut self, told: bool) -> Self {
+        self.debug = told;
+        self
+    }
+
     /// Checks the options and starts the writer, and the task that rolls up. Nothing is asked of the database yet.
     ///
     /// # Errors
@@ -194,7 +220,7 @@ impl TrafficBuilder {
     pub fn build(self) -> Result<Traffic, Error> {
         // By name, so that a new option does not compile until it is handled.
         let Self {
-            pool,
+            source,
             table_name,
             schema,
             slow_route_threshold,
@@ -210,6 +236,8 @@ impl TrafficBuilder {
             roll_up,
             query_timeout,
             readers,
+            debug,
+            layer: options,
         } = self;
         let table = TableName::new(&table_name)?;
         let table = match schema {
@@ -231,21 +259,26 @@ impl TrafficBuilder {
         };
 
         let names = Names::new(table);
-        let connections = |timeout| {
-            let limits = PoolSettings { statement_timeout: timeout, ..PoolSettings::default() };
-            Connections::borrowed(pool.clone(), limits)
+        let limits = PoolSettings::default();
+        let connections = match source {
+            Source::Pool(pool) => Connections::borrowed(pool, limits),
+            Source::ConnectionString(url) => Connections::new("connection_string", &url, limits)?,
         };
-        let (writer, queue) = Writer::new(queue_capacity);
+        let (writer, queue) = Writer::new(queue_capacity, debug);
         let (live, _) = broadcast::channel(64);
+        let (told, stored) = watch::channel(viewers::Stored::default());
         let store = Store {
-            connections: connections(PoolSettings::default().statement_timeout),
+            connections: connections.clone(),
             names: names.clone(),
             counts: writer.counts.clone(),
             live: live.clone(),
+            told,
             linger,
         };
+        runtime.spawn(viewers::tell(store.connections.clone(), names.clone(), stored));
         runtime.spawn(store.run(queue));
-        let roller = Roller { connections: connections(STEP_TIMEOUT), names: names.clone(), retention };
+        let roller =
+            Roller { connections: connections.with_statement_timeout(STEP_TIMEOUT), names: names.clone(), retention };
         let (open, closing) = watch::channel(true);
         if roll_up {
             runtime.spawn(roll::run(roller.clone(), roll_up_every, closing));
@@ -253,11 +286,22 @@ impl TrafficBuilder {
         let turn = AtomicU32::new(0);
         let rules = Rules { slow_threshold: slow_route_threshold, route_value, ip, user_agent, query, one_in, turn };
         // The server's own deadline comes first; ours is for a server that is silent.
-        let connections = connections(query_timeout + second);
+        let connections = connections.with_statement_timeout(query_timeout + second);
         let readers = Semaphore::new(readers);
         let watermark = AtomicI64::new(i64::MIN);
-        let inner = Inner { names, rules, writer, roller, connections, readers, query_timeout, open, live, watermark };
-        Ok(Traffic(Arc::new(inner)))
+        Ok(Traffic(Arc::new(Inner {
+            names,
+            rules,
+            options,
+            writer,
+            roller,
+            connections,
+            readers,
+            query_timeout,
+            open,
+            live,
+            watermark,
+        })))
     }
 }
 

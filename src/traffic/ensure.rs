@@ -12,7 +12,7 @@ const ADVISORY_LOCK: i64 = i64::from_be_bytes(*b"tracetrf");
 pub(super) async fn ensure(connections: &Connections, names: &Names) -> Result<(), Error> {
     let task = Task::Traffic("preparing", names.table());
     let found = look(connections, names).await?;
-    if let Some((kind, comment)) = &found {
+    if let Some((kind, comment, whole)) = &found {
         if kind != "p" {
             let advice =
                 "there is something of that name already, and it is not partitioned: choose another `table_name`";
@@ -24,7 +24,7 @@ pub(super) async fn ensure(connections: &Connections, names: &Names) -> Result<(
             return Err(task.unprepared(advice.to_owned()));
         }
         // The script takes locks that every reader and writer would wait for.
-        if version == Some(schema::VERSION) {
+        if version == Some(schema::VERSION) && *whole {
             return Ok(());
         }
     }
@@ -35,17 +35,18 @@ pub(super) async fn ensure(connections: &Connections, names: &Names) -> Result<(
     lease.settle(task, answer)
 }
 
-/// The kind of what has the name, and its comment.
-async fn look(connections: &Connections, names: &Names) -> Result<Option<(String, String)>, Error> {
+/// The kind of what has the name, its comment, and whether it has what came last to this version.
+async fn look(connections: &Connections, names: &Names) -> Result<Option<(String, String, bool)>, Error> {
     let task = Task::Traffic("preparing", names.table());
     let sql = names.sql(
-        "SELECT relkind::text, coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class \
+        "SELECT relkind::text, coalesce(obj_description(oid, 'pg_class'), ''), \
+         to_regclass('\"traffic_logs_viewers\"') IS NOT NULL FROM pg_class \
          WHERE oid = to_regclass('\"traffic_logs\"')",
     );
     let lease = connections.lease(task).await?;
     let answer = lease.within(async {
         let rows = lease.query_typed(&sql, &[]).await?;
-        rows.first().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+        rows.first().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).transpose()
     });
     let answer = answer.await;
     lease.settle(task, answer)

@@ -19,6 +19,7 @@ mod ensure;
 mod family;
 mod histogram;
 mod insert;
+mod layer;
 mod modes;
 mod names;
 mod quiet;
@@ -33,11 +34,13 @@ mod stats;
 #[expect(clippy::module_inception, reason = "the module is named for what it holds")]
 mod traffic;
 mod url;
+mod viewers;
 mod writer;
 
 pub use self::{
     builder::TrafficBuilder,
-    modes::{IpMode, QueryMode, RouteValue, UaMode},
+    layer::{TrafficLayer, Untracked, from_cookie, from_header},
+    modes::{IpMode, PrivacySignals, QueryMode, RouteValue, UaMode},
     read::*,
     roll::{Pass, Retention},
     row::TrafficRow,

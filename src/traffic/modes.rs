@@ -65,3 +65,16 @@ pub enum QueryMode {
     /// Nothing.
     Drop,
 }
+
+/// Which wishes of a browser make a request nobody's: it is counted, without user, session, address and user agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum PrivacySignals {
+    /// None.
+    #[default]
+    Ignored,
+    /// Global Privacy Control: `sec-gpc: 1`.
+    Gpc,
+    /// That, and `dnt: 1`, which some browsers once sent unasked.
+    GpcOrDnt,
+}

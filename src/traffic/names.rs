@@ -37,6 +37,11 @@ impl Names {
         &self.stem
     }
 
+    /// What is notified of new rows. Tables of other schemas share it, which costs a look at the table.
+    pub(super) fn channel(&self) -> String {
+        format!("{}_rows", self.stem)
+    }
+
     /// This SQL, for this table.
     pub(super) fn sql(&self, text: &str) -> String {
         let schema = self.table.schema().map(|schema| format!("\"{schema}\".")).unwrap_or_default();

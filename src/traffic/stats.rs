@@ -21,6 +21,8 @@ pub struct TrafficStats {
     pub queued: u64,
     /// Requests that a sample did without.
     pub sampled_out: u64,
+    /// Panics of resolvers and matchers; a resolver's counts as having found nothing, a matcher's leaves the request in.
+    pub panics: u64,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +33,9 @@ pub(super) struct Counts {
     pub(super) failed: AtomicU64,
     pub(super) unknown: AtomicU64,
     pub(super) sampled_out: AtomicU64,
+    pub(super) panics: AtomicU64,
+    /// Whether losses are told to the log as well.
+    pub(super) debug: bool,
 }
 
 impl Counts {
@@ -51,6 +56,7 @@ impl Counts {
             unknown,
             queued: accepted.saturating_sub(stored + failed + unknown),
             sampled_out: get(&self.sampled_out),
+            panics: get(&self.panics),
         }
     }
 }

@@ -14,8 +14,9 @@ use time::{Date, OffsetDateTime};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use super::{
-    builder::TrafficBuilder,
+    builder::{Source, TrafficBuilder},
     ensure::ensure,
+    layer,
     modes::{IpMode, UaMode},
     names::Names,
     read::LiveRow,
@@ -77,6 +78,7 @@ pub struct Traffic(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) names: Names,
     pub(super) rules: Rules,
+    pub(super) options: layer::Options,
     pub(super) writer: Writer,
     pub(super) roller: Roller,
     pub(super) connections: Connections,
@@ -94,7 +96,13 @@ impl Traffic {
     /// and reading up to four.
     #[doc(alias = "createTrafficTracker")]
     pub fn builder(pool: Pool) -> TrafficBuilder {
-        TrafficBuilder::new(pool)
+        TrafficBuilder::new(Source::Pool(pool))
+    }
+
+    /// With a pool of its own, of up to eight connections to where this string says, by TLS as its `sslmode` asks.
+    /// Nothing is opened before it is needed.
+    pub fn connect(connection_string: impl Into<String>) -> TrafficBuilder {
+        TrafficBuilder::new(Source::ConnectionString(connection_string.into()))
     }
 
     /// Makes the tables, or what is missing of them. Idempotent, and safe for many processes at once.
@@ -199,6 +207,12 @@ impl Traffic {
             return Err(ValidationError::new("to", "must be on or after `from`, and within ten years of it").into());
         }
         roll::make_days(&self.0.roller, from, to).await
+    }
+
+    /// Says when this is closed.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn open(&self) -> watch::Receiver<bool> {
+        self.0.open.subscribe()
     }
 
     /// What is kept of addresses.

@@ -24,7 +24,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// Percent-decoded as far as it can be: `%70assword` is a password too.
-fn decoded(name: &str) -> String {
+pub(super) fn decoded(name: &str) -> String {
     let bytes = name.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -1,11 +1,14 @@
 //! Rows on their way to the table: a queue that never makes a request wait, and the task at its end.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
     insert::{Failure, insert},
@@ -13,6 +16,7 @@ use super::{
     read::LiveRow,
     row::TrafficRow,
     stats::Counts,
+    viewers::Stored,
 };
 use crate::{error::Error, pool::Connections};
 
@@ -26,13 +30,16 @@ pub(super) enum Item {
 /// The near end of the queue.
 pub(super) struct Writer {
     sender: mpsc::Sender<Item>,
+    /// Whether the last row was dropped.
+    full: AtomicBool,
     pub(super) counts: Arc<Counts>,
 }
 
 impl Writer {
-    pub(super) fn new(capacity: usize) -> (Self, mpsc::Receiver<Item>) {
+    pub(super) fn new(capacity: usize, debug: bool) -> (Self, mpsc::Receiver<Item>) {
         let (sender, receiver) = mpsc::channel(capacity);
-        (Self { sender, counts: Arc::default() }, receiver)
+        let counts = Arc::new(Counts { debug, ..Counts::default() });
+        (Self { sender, full: AtomicBool::new(false), counts }, receiver)
     }
 
     /// Whether there was room.
@@ -40,10 +47,17 @@ impl Writer {
         // Counted first, so that it is never stored before it was accepted.
         Counts::add(&self.counts.accepted, 1);
         if self.sender.try_send(Item::Row(Box::new(row))).is_ok() {
+            if self.full.load(Ordering::Relaxed) {
+                self.full.store(false, Ordering::Relaxed);
+            }
             return true;
         }
         self.counts.accepted.fetch_sub(1, Ordering::Relaxed);
         Counts::add(&self.counts.dropped, 1);
+        // Once, not for each request of a flood.
+        if !self.full.swap(true, Ordering::Relaxed) && self.counts.debug {
+            tracing::warn!("the queue is full: requests are not stored");
+        }
         false
     }
 
@@ -62,6 +76,7 @@ pub(super) struct Store {
     pub(super) names: Names,
     pub(super) counts: Arc<Counts>,
     pub(super) live: broadcast::Sender<Arc<[LiveRow]>>,
+    pub(super) told: watch::Sender<Stored>,
     pub(super) linger: Duration,
 }
 
@@ -112,13 +127,16 @@ impl Store {
             match self.try_often(part).await {
                 Ok(live) => {
                     Counts::add(&self.counts.stored, part.len());
+                    self.told.send_modify(|told| told.add(live.iter().map(|row| row.id)));
                     if self.live.receiver_count() > 0 {
                         let _ = self.live.send(live.into());
                     }
                 }
                 Err(Failure { unanswered: true, error }) => {
                     Counts::add(&self.counts.unknown, part.len());
-                    tracing::warn!(rows = part.len(), %error, "requests may or may not be stored");
+                    if self.counts.debug {
+                        tracing::warn!(rows = part.len(), %error, "requests may or may not be stored");
+                    }
                 }
                 Err(Failure { error, .. }) if error.is_record_refused() && part.len() > 1 => {
                     let (one, other) = part.split_at(part.len() / 2);
@@ -126,7 +144,9 @@ impl Store {
                 }
                 Err(Failure { error, .. }) => {
                     Counts::add(&self.counts.failed, part.len());
-                    tracing::warn!(rows = part.len(), %error, "requests are not stored");
+                    if self.counts.debug {
+                        tracing::warn!(rows = part.len(), %error, "requests are not stored");
+                    }
                 }
             }
         }

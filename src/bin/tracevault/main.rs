@@ -1,13 +1,16 @@
-//! `tracevault`: makes audit tables, stores events from JSON lines, and reads them back.
+//! `tracevault`: makes audit tables, stores events from JSON lines, reads them back, and shows them.
 
 mod argument;
 mod console;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod database;
 mod emit;
 mod init_sql;
 mod moment;
 mod printable;
 mod query;
+mod signals;
 mod table_view;
 
 use std::process::ExitCode;
@@ -37,6 +40,8 @@ enum Command {
     InitSql(init_sql::Args),
     Emit(Box<emit::Args>),
     Query(Box<query::Args>),
+    #[cfg(feature = "dashboard")]
+    Dashboard(Box<dashboard::Args>),
 }
 
 fn main() -> ExitCode {
@@ -59,5 +64,7 @@ fn run(command: Command) -> Exit {
         Command::InitSql(args) => init_sql::run(args),
         Command::Emit(args) => runtime.block_on(emit::run(*args)),
         Command::Query(args) => runtime.block_on(query::run(*args)),
+        #[cfg(feature = "dashboard")]
+        Command::Dashboard(args) => runtime.block_on(dashboard::run(*args)),
     }
 }

@@ -315,7 +315,11 @@ const keys = {
   t: () => theme.click(),
   "?": () => $("#help").showModal(),
   "/": () => $("main input[type=search]")?.focus(),
-  Escape: () => { shut(); $(".drop")?.removeAttribute("open"); },
+  Escape: () => {
+    shut();
+    $(".drop")?.removeAttribute("open");
+    if (document.activeElement?.closest("input, select, textarea")) document.activeElement.blur();
+  },
 };
 function step(by) {
   const rows = all("main tbody tr").filter((row) => row.offsetParent && $("a", row));

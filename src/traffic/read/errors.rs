@@ -22,6 +22,7 @@ use crate::error::Error;
 
 /// Requests of one route that ended in one status.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ErrorGroup {
@@ -45,6 +46,7 @@ pub struct ErrorGroup {
 
 /// Requests by how they failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ErrorClasses {
@@ -77,6 +79,7 @@ impl ErrorsQuery {
 
 /// What went wrong.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Errors {

@@ -1,18 +1,19 @@
 //! The latest requests.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio_postgres::{Row, types::Type};
 
 use super::{
     super::{row::TrafficRow, snapshot::Snapshot, traffic::Traffic},
     filter::RequestFilter,
-    range::rfc3339,
+    range::{read_rfc3339, rfc3339},
 };
 use crate::error::{Error, ValidationError};
 
 /// A request of a list, and the payload of the event `traffic:new-request`.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LiveRow {
@@ -35,7 +36,7 @@ pub struct LiveRow {
     /// Whether that is slow.
     pub is_slow: bool,
     /// When it was stored.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "rfc3339", deserialize_with = "read_rfc3339")]
     pub created_at: OffsetDateTime,
 }
 
@@ -129,6 +130,7 @@ impl Default for LiveQuery {
 
 /// Some requests.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Live {
@@ -140,6 +142,7 @@ pub struct Live {
 
 /// All of one request.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RequestDetail {

@@ -47,6 +47,7 @@ impl OverviewQuery {
 
 /// Everything at a glance.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Overview {
@@ -91,6 +92,7 @@ pub struct Overview {
 
 /// Requests with one status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StatusCount {
@@ -102,6 +104,7 @@ pub struct StatusCount {
 
 /// What there was before, to compare with.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Previous {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use time::OffsetDateTime;
+use serde::{Deserialize, Serialize};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::super::{
     cover::{Horizons, Level},
@@ -58,6 +58,7 @@ impl Span {
 
 /// The range that was counted.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RangeShown {
@@ -79,6 +80,11 @@ impl RangeShown {
 
 pub(super) fn rfc3339<S: serde::Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&crate::moment::rfc3339(*at).map_err(serde::ser::Error::custom)?)
+}
+
+pub(super) fn read_rfc3339<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
+    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+    OffsetDateTime::parse(&text, &Rfc3339).map_err(serde::de::Error::custom)
 }
 
 #[expect(clippy::ref_option, reason = "serde gives it so")]

@@ -24,6 +24,7 @@ use crate::error::Error;
 
 /// What was asked of one route.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RouteRow {

@@ -19,6 +19,7 @@ use crate::error::Error;
 
 /// A stretch of a timeline.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct TimelineBucket {

@@ -18,6 +18,7 @@ use crate::error::Error;
 
 /// Who it is.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UserHead {
@@ -37,6 +38,7 @@ pub struct UserHead {
 
 /// A route that they asked for.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UserRoute {
@@ -59,6 +61,7 @@ pub struct UserRoute {
 
 /// A route that failed for them.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UserErrorRoute {
@@ -77,6 +80,7 @@ pub struct UserErrorRoute {
 
 /// A user agent of theirs.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Device {
@@ -91,6 +95,7 @@ pub struct Device {
 
 /// An address of theirs.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct IpAddress {
@@ -105,6 +110,7 @@ pub struct IpAddress {
 
 /// A session of theirs.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Session {
@@ -122,6 +128,7 @@ pub struct Session {
 
 /// One user. Each list has at most 100 entries, those with the most requests first.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UserDetail {

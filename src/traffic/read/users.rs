@@ -21,6 +21,7 @@ use crate::error::{Error, ValidationError};
 
 /// What one user asked.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "dashboard", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UserRow {

@@ -1,5 +1,7 @@
 //! The binary, as a shell sees it: arguments and stdin in, stdout, stderr and an exit code out.
 
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod emit;
 mod failures;
 mod query;

@@ -2,6 +2,8 @@
 
 mod check;
 mod days;
+#[cfg(feature = "axum")]
+mod layer;
 mod reading;
 mod rollups;
 mod route;

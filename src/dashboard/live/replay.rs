@@ -1,0 +1,34 @@
+//! What a viewer missed while they were away.
+
+use crate::{
+    error::Error,
+    traffic::{LiveQuery, LiveRow, Traffic},
+};
+
+/// The most rows that are sent again.
+const MOST: u32 = 500;
+
+/// The newest rows behind an id, and how many are older than those.
+#[derive(Debug, Default)]
+pub(super) struct Replay {
+    pub(super) rows: Vec<LiveRow>,
+    /// At most so many: there are ids without a row.
+    pub(super) missed: i64,
+}
+
+impl Replay {
+    pub(super) async fn behind(traffic: &Traffic, id: i64) -> Result<Self, Error> {
+        let behind = traffic.live(&LiveQuery::new().after(id).limit(MOST)).await?;
+        let fresh = behind.requests.iter().filter(|row| row.id > id).count();
+        if fresh < MOST as usize {
+            return Ok(Self { rows: behind.requests, missed: 0 });
+        }
+        let newest = traffic.live(&LiveQuery::new().limit(MOST)).await?;
+        let mut rows = newest.requests;
+        rows.retain(|row| row.id > id);
+        rows.sort_by_key(|row| row.id);
+        let sent = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        let missed = newest.cursor.max(behind.cursor).saturating_sub(id).saturating_sub(sent).max(0);
+        Ok(Self { rows, missed })
+    }
+}

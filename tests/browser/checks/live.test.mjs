@@ -1,0 +1,99 @@
+// New requests come by themselves, in each mode (A9 to A11).
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { browser, text, until, visit } from '../lib/browser.mjs';
+import { App, Database } from '../lib/fixture.mjs';
+
+let database;
+let chromium;
+const apps = [];
+
+async function app(options) {
+  const one = await App.start(database, options);
+  apps.push(one);
+  return one;
+}
+
+before(async () => {
+  [database, chromium] = await Promise.all([Database.start(), browser()]);
+});
+after(async () => {
+  await chromium?.close();
+  await Promise.all(apps.map((one) => one.end()));
+  await database?.end();
+});
+
+const rows = (page) => page.locator('#livelist tbody tr');
+const ids = (page) => rows(page).locator('.time a').evaluateAll((all) => all.map((link) => link.pathname));
+const shows = (page, path) => rows(page).filter({ hasText: path }).count();
+
+for (const [mode, limit] of [['poll', 3000], ['sse', 1000], ['sse-pg', 1000]]) {
+  test(`A9: by ${mode} three requests are there within ${limit} ms, also from another process where that is promised`, async () => {
+    const one = await app({ mode });
+    const other = mode === 'sse' ? one : await app({ mode });
+    const page = await visit(chromium, `${one.board}/live`);
+    await until('live', 5000, async () => /live|polling/i.test(await text(page, 'state')));
+    for (const name of ['a', 'b', 'c']) await other.get(`/ok/${mode}-${name}`);
+    const took = await until('three rows', limit, async () => (await shows(page, `/ok/${mode}-`)) === 3);
+    console.log(`${mode}: ${took} ms`);
+    const all = await ids(page);
+    assert.equal(new Set(all).size, all.length);
+    await page.done();
+  });
+}
+
+test('A10: a pause asks for nothing; going on shows what was missed, once', async () => {
+  const one = await app();
+  const page = await visit(chromium, `${one.board}/live`);
+  await until('live', 5000, async () => /polling/i.test(await text(page, 'state')));
+  await page.keyboard.press('p');
+  await until('paused', 2000, async () => /paused/i.test(await text(page, 'state')));
+  await page.waitForTimeout(300);
+  const asked = page.requests.length;
+  for (let n = 0; n < 4; n += 1) await one.get(`/ok/missed-${n}`);
+  await page.evaluate(() => {
+    window.dispatchEvent(new Event('blur'));
+    window.dispatchEvent(new Event('focus'));
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await page.waitForTimeout(5000);
+  assert.equal(page.requests.length, asked, 'nothing is asked for while paused');
+  await page.keyboard.press('p');
+  await until('what was missed', 4000, async () => (await shows(page, '/ok/missed-')) === 4);
+  await page.waitForTimeout(2500);
+  assert.equal(await shows(page, '/ok/missed-'), 4);
+  await page.done();
+});
+
+for (const mode of ['poll', 'sse']) {
+  test(`A11: by ${mode} a server that was killed is missed, and found again`, async () => {
+    let one = await app({ mode });
+    const page = await visit(chromium, `${one.board}/live`);
+    page.away = true;
+    await until('live', 5000, async () => /live|polling/i.test(await text(page, 'state')));
+    await one.get(`/ok/${mode}-before`);
+    await until('a row', 4000, async () => (await shows(page, `/ok/${mode}-before`)) === 1);
+    const { port } = one;
+    await one.end();
+    await until('reconnecting', 10000, async () => /reconnecting/i.test(await text(page, 'state')));
+    one = await app({ mode, port });
+    await one.get(`/ok/${mode}-after`);
+    await until('a row after it', 15000, async () => (await shows(page, `/ok/${mode}-after`)) === 1);
+    const all = await ids(page);
+    assert.equal(new Set(all).size, all.length, 'no row twice');
+    await page.done();
+  });
+}
+
+test('A11: of six hundred rows five hundred are kept', async () => {
+  const one = await app();
+  const page = await visit(chromium, `${one.board}/live`);
+  await until('live', 5000, async () => /polling/i.test(await text(page, 'state')));
+  for (let n = 0; n < 600; n += 50) {
+    await Promise.all(Array.from({ length: 50 }, (_, at) => one.get(`/ok/many-${n + at}`)));
+  }
+  await until('the last row', 15000, async () => (await shows(page, '/ok/many-')) >= 450);
+  await page.waitForTimeout(2500);
+  assert.equal(await rows(page).count(), 500);
+  await page.done();
+});
