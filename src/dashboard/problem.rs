@@ -73,12 +73,6 @@ impl From<Error> for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the database did not answer in time: ask for a shorter range",
             ),
-            // No such table.
-            _ if error.sqlstate() == Some("42P01") => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the tables are not there yet: run `traffic.ensure_schema().await` once, or the SQL of \
-                 `generate_traffic_init_sql`",
-            ),
             _ => {
                 tracing::warn!(%error, "the dashboard could not be answered");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("the database did not answer: {error}"))

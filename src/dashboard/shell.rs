@@ -113,8 +113,6 @@ pub(super) struct Shell {
     pub(super) ranged: bool,
     /// Lists may be taken away.
     pub(super) export: bool,
-    /// Times by the browser's clock.
-    pub(super) local: bool,
     since: Instant,
     rolled_up_to: Option<OffsetDateTime>,
 }
@@ -177,7 +175,6 @@ impl Shell {
             live: tab != Tab::Audit && (tab == Tab::Live || asked.from.is_none()),
             ranged: !matches!(tab, Tab::Live | Tab::Audit),
             export: visit.viewer.access == Access::Full,
-            local: asked.tz.as_deref() == Some("local"),
             since: visit.since,
             rolled_up_to: site.traffic.rolled_up_to(),
             base,
@@ -234,6 +231,11 @@ impl Shell {
     /// A link to this page with times by another clock.
     pub(super) fn clock(&self, local: bool) -> String {
         self.switched("tz", local.then_some("local"))
+    }
+
+    /// Times by the browser's clock.
+    pub(super) fn local(&self) -> bool {
+        self.asked.tz.as_deref() == Some("local")
     }
 
     pub(super) fn compares(&self) -> bool {

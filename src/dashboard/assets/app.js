@@ -1,9 +1,13 @@
-// What pages do besides: they refresh, draw, open requests beside a list, and listen to keys. Nothing here makes HTML
-// from text: what the server says comes as a page of its own or as text of a node.
+// Pages refresh, draw, open a request beside its list, and listen to keys. No text becomes HTML here.
 
 const page = document.body.dataset;
 const $ = (query, within = document) => within.querySelector(query);
 const all = (query, within = document) => [...within.querySelectorAll(query)];
+const make = (tag, kind = "", ...kids) => {
+  const made = Object.assign(document.createElement(tag), { className: kind });
+  made.append(...kids);
+  return made;
+};
 const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
 const stored = (name, value) => {
   try {
@@ -52,27 +56,20 @@ const chart = $("#chart");
 let plots = [];
 const compact = new Intl.NumberFormat("en", { notation: "compact" });
 const duration = (ms) =>
-  ms == null ? "–" : ms < 9.95 ? `${ms.toFixed(1)} ms` : ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
+  ms == null ? "–" : ms < 999.5 ? `${ms.toFixed(ms < 9.95 ? 1 : 0)} ms` : `${(ms / 1000).toFixed(2)} s`;
 function colour(name) {
-  const probe = chart.appendChild(document.createElement("span"));
-  probe.className = `c-${name}`;
+  const probe = chart.appendChild(make("span", `c-${name}`));
   const { color } = getComputedStyle(probe);
   probe.remove();
   return color;
 }
 function legend(data, at) {
-  const item = (name, shape, value) => {
-    const span = document.createElement("span");
-    if (shape) span.appendChild(document.createElement("i")).className = `c-${shape}`;
-    span.append(name);
-    if (value !== undefined) span.appendChild(document.createElement("b")).textContent = ` ${value}`;
-    return span;
-  };
   const over = at != null;
+  const item = (name, shape, value) => make("span", "", make("i", `c-${shape}`), name, make("b", "", over ? ` ${value()}` : ""));
   $("#legend").replaceChildren(
-    ...(over ? [item(moment(new Date(data.at[at] * 1000)))] : []),
-    ...data.stack.map(([name, shape, counts]) => item(name, shape, over ? counts[at].toLocaleString("en") : undefined)),
-    ...["p50", "p95"].map((name) => item(name, name, over ? duration(data[name][at]) : undefined)),
+    over ? make("span", "", moment(new Date(data.at[at] * 1000))) : "",
+    ...data.stack.map(([name, shape, counts]) => item(name, shape, () => counts[at].toLocaleString("en"))),
+    ...["p50", "p95"].map((name) => item(name, name, () => duration(data[name][at]))),
   );
 }
 function draw() {
@@ -154,13 +151,13 @@ async function swap() {
     if (!fresh) continue;
     localize(fresh);
     if (fresh.innerHTML === old.innerHTML) continue;
-    const focused = old.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    const focused = old.contains(document.activeElement) && document.activeElement.href;
     const opened = all("details", old).map((one) => one.open);
     all("details", fresh).forEach((one, at) => (one.open = opened[at]));
     const from = $(".scroll", old)?.scrollLeft;
     old.replaceChildren(...fresh.childNodes);
     if (from) $(".scroll", old).scrollLeft = from;
-    if (focused) all("a", old).find((link) => link.getAttribute("href") === focused)?.focus({ preventScroll: true });
+    if (focused) all("a", old).find((link) => link.href === focused)?.focus({ preventScroll: true });
   }
   const data = next.getElementById("chart")?.dataset.chart;
   if (data && data !== chart.dataset.chart && !plots.some((plot) => plot.select.width)) {
@@ -213,7 +210,7 @@ function listen() {
   source = new EventSource(`${page.base}/api/stream?${list.dataset.filters}`);
   const stream = source;
   const missed = () => pull().catch(() => {});
-  // Between the page, or the stream before, and this one there may have been some.
+  // Some may have come before it was open.
   stream.onopen = () => { say("live"); missed(); };
   stream.addEventListener("traffic:new-request", (event) => take([JSON.parse(event.data)]));
   stream.addEventListener("traffic:gap", missed);
@@ -245,7 +242,7 @@ async function take(rows) {
 async function flush() {
   pill.hidden = true;
   if (!$("tbody", list)) {
-    // The list was empty: its table comes from the server.
+    // It was empty: the table comes from the server.
     const next = await parsed(await ask(location.href));
     $("#live").replaceChildren(...next.getElementById("live").childNodes);
     localize(list);
@@ -264,29 +261,20 @@ const to = (path, given = {}) => {
   return `${page.base}${path}${query && "?"}${query}`;
 };
 function shown(row) {
-  const line = document.createElement("tr");
-  line.className = "fresh";
-  const cell = (kind, text, href) => {
-    const place = line.appendChild(document.createElement("td"));
-    place.className = kind;
-    const link = href ? place.appendChild(document.createElement("a")) : place;
-    if (href) link.href = href;
-    link.append(text);
-    return place;
-  };
-  const made = (tag, kind, text) => Object.assign(document.createElement(tag), { className: kind, textContent: text });
-  const time = made("time", "", moment(new Date(row.createdAt)));
+  const link = (href, kid) => Object.assign(make("a", "", kid), { href });
+  const time = make("time", "", moment(new Date(row.createdAt)));
   time.dateTime = row.createdAt;
-  cell("time", time, to(`/requests/${row.id}`));
-  cell("method", row.method);
+  const { method, route, userId } = row;
   const status = String(row.statusCode);
-  cell("status", made("span", `code s${status[0]}`, status), to(status >= "4" ? "/errors" : "/live", { status }));
-  cell("path", row.originalUrl, to("/route", { method: row.method, route: row.route }));
-  const took = cell("num", duration(row.durationMs));
-  if (row.isSlow) took.append(" ", made("em", "badge", "slow"));
-  if (row.userId) cell("who", row.userId, to(`/users/${encodeURIComponent(row.userId)}`));
-  else cell("none", "anonymous");
-  return line;
+  return make(
+    "tr", "fresh",
+    make("td", "time", link(to(`/requests/${row.id}`), time)),
+    make("td", "method", method),
+    make("td", "status", link(to(status >= "4" ? "/errors" : "/live", { status }), make("span", `code s${status[0]}`, status))),
+    make("td", "path", link(to("/route", { method, route }), row.originalUrl)),
+    make("td", "num", duration(row.durationMs), row.isSlow ? make("em", "badge", "slow") : ""),
+    userId ? make("td", "who", link(to(`/users/${encodeURIComponent(userId)}`), userId)) : make("td", "none", "anonymous"),
+  );
 }
 
 // A request, beside the list that it is in.
@@ -294,10 +282,9 @@ const side = $("#side");
 let opener;
 async function open(link) {
   const next = await parsed(await fetch(link.href));
-  const close = Object.assign(document.createElement("button"), { className: "close", textContent: "Close" });
+  const close = make("button", "close", "Close");
   close.addEventListener("click", shut);
-  const found = next.getElementById("request") ?? $(".failed", next);
-  side.replaceChildren(close, found ?? "It could not be read.");
+  side.replaceChildren(close, next.getElementById("request") ?? $(".failed", next));
   localize(side);
   side.hidden = false;
   side.focus();
@@ -311,7 +298,8 @@ function shut() {
 document.addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   let link = event.target.closest("a");
-  if (!link && String(getSelection()) === "") link = $("a", event.target.closest("main tbody tr") ?? document.createElement("i"));
+  const row = event.target.closest("main tbody tr");
+  if (!link && row && String(getSelection()) === "") link = $("a", row);
   const path = link && new URL(link.href, location.href).pathname;
   if (path?.startsWith(`${page.base}/requests/`)) {
     event.preventDefault();

@@ -286,17 +286,17 @@ impl One<'_> {
 
 /// In seconds. What is shorter than hours is read from rows.
 fn bucket(span: Span) -> i64 {
-    match (span.to - span.from) / 1_000_000 {
-        ..=7_200 => 60,
-        ..=21_600 => 300,
-        ..=1_209_600 => 3_600,
-        _ => 86_400,
-    }
+    const HOUR: i64 = 3_600;
+    let up_to = [(2 * HOUR, 60), (6 * HOUR, 300), (14 * 24 * HOUR, HOUR)];
+    let seconds = (span.to - span.from) / 1_000_000;
+    up_to.into_iter().find(|(longest, _)| seconds <= *longest).map_or(24 * HOUR, |(_, bucket)| bucket)
 }
 
 fn histogram(slots: &[(i16, i64)]) -> Histogram {
     let mut histogram = Histogram::default();
-    slots.iter().for_each(|(slot, count)| histogram.push(*slot, *count));
+    for (slot, count) in slots {
+        histogram.push(*slot, *count);
+    }
     histogram
 }
 

@@ -82,3 +82,21 @@ async fn names_that_are_awkward_in_a_url_are_found() {
     }
     site.drop().await;
 }
+
+#[tokio::test]
+async fn what_a_page_loads_is_small_and_from_here() {
+    let (site, app) = board("page_assets").await;
+    let shown = page(&app, "/board").await;
+    let mut loaded = 0;
+    for asset in ["app.css", "app.js", "theme.js", "uPlot.js"] {
+        let (before, _) = shown.text.split_once(&format!("/{asset}\"")).unwrap();
+        let path = format!("{}/{asset}", before.rsplit('"').next().unwrap());
+        let answer = get(&app, &path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        loaded += answer.text.len();
+    }
+    // With 8,000 bytes of the audit explorer, 90,000 in all.
+    assert!((50_000..82_000).contains(&loaded), "{loaded}");
+    assert!(!shown.text.contains("http://") && !shown.text.contains("https://"));
+    site.drop().await;
+}
