@@ -38,7 +38,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     for asset in &ASSETS {
         hash.update(asset.bytes);
     }
-    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let [a, b, c, d, ..] = hash.finalize().0;
+    format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
 });
 
 /// The path of the assets, behind the base.
