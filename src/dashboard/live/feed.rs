@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{replay::Replay, stream::Gap};
-use crate::traffic::LiveRow;
+use crate::traffic::{LiveRow, RequestFilter};
 
 /// When a browser comes again after the stream broke off.
 const RETRY: Duration = Duration::from_secs(3);
@@ -22,6 +22,7 @@ const SOON: Duration = Duration::from_millis(50);
 pub(super) struct Feed {
     live: broadcast::Receiver<Arc<[LiveRow]>>,
     open: watch::Receiver<bool>,
+    filter: RequestFilter,
     end: Instant,
     greeted: bool,
     over: bool,
@@ -45,12 +46,14 @@ impl Feed {
     pub(super) fn new(
         live: broadcast::Receiver<Arc<[LiveRow]>>,
         open: watch::Receiver<bool>,
+        filter: RequestFilter,
         Replay { rows, missed }: Replay,
         place: OwnedSemaphorePermit,
     ) -> Self {
         Self {
             live,
             open,
+            filter,
             end: Instant::now() + LASTS,
             greeted: false,
             over: false,
@@ -105,6 +108,7 @@ impl Feed {
             self.at += 1;
             self.last = self.last.max(row.id);
             let wanted = if self.past { self.again.insert(row.id) } else { !self.again.contains(&row.id) };
+            let wanted = wanted && self.filter.meets(row);
             let event = Event::default().event("traffic:new-request").id(row.id.to_string());
             if let Some(event) = event.json_data(row).ok().filter(|_| wanted) {
                 return Some(event);

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Error,
-    traffic::{LiveQuery, LiveRow, Traffic},
+    traffic::{LiveQuery, LiveRow, RequestFilter, Traffic},
 };
 
 /// The most rows that are sent again.
@@ -17,13 +17,13 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    pub(super) async fn behind(traffic: &Traffic, id: i64) -> Result<Self, Error> {
-        let behind = traffic.live(&LiveQuery::new().after(id).limit(MOST)).await?;
+    pub(super) async fn behind(traffic: &Traffic, id: i64, filter: &RequestFilter) -> Result<Self, Error> {
+        let behind = traffic.live(&LiveQuery::new().after(id).limit(MOST).filter(filter.clone())).await?;
         let fresh = behind.requests.iter().filter(|row| row.id > id).count();
         if fresh < MOST as usize {
             return Ok(Self { rows: behind.requests, missed: 0 });
         }
-        let newest = traffic.live(&LiveQuery::new().limit(MOST)).await?;
+        let newest = traffic.live(&LiveQuery::new().limit(MOST).filter(filter.clone())).await?;
         let mut rows = newest.requests;
         rows.retain(|row| row.id > id);
         rows.sort_by_key(|row| row.id);

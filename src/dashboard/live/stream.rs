@@ -14,10 +14,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::{feed::Feed, replay::Replay};
-use crate::dashboard::{
-    api::{Asking, Takes},
-    problem::Problem,
-    site::Site,
+use crate::{
+    dashboard::{
+        api::{Asking, Takes},
+        problem::Problem,
+        site::Site,
+    },
+    traffic::RequestFilter,
 };
 
 /// How often a silent stream says that it is there.
@@ -33,7 +36,7 @@ pub(in crate::dashboard) struct Gap {
 pub(in crate::dashboard) enum Taken {}
 
 impl Takes for Taken {
-    const NAMES: &'static [&'static str] = &["after"];
+    const NAMES: &'static [&'static str] = &["method", "status", "user", "slow", "after"];
 }
 
 /// New requests as server-sent events. `traffic:new-request` has a `LiveRow` as its data, and its id; `traffic:gap` says
@@ -51,7 +54,7 @@ pub(in crate::dashboard) async fn stream(
     Asking { ask, .. }: Asking<Taken>,
 ) -> Response {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    match feed(&site, last.or(ask.after)).await {
+    match feed(&site, last.or(ask.after), ask.filter).await {
         Ok(feed) => {
             let events =
                 unfold(feed, async |mut feed| feed.next().await.map(|event| (Ok::<_, Infallible>(event), feed)));
@@ -73,13 +76,13 @@ pub(in crate::dashboard) async fn stream(
     }
 }
 
-async fn feed(site: &Site, after: Option<i64>) -> Result<Feed, Problem> {
+async fn feed(site: &Site, after: Option<i64>, filter: RequestFilter) -> Result<Feed, Problem> {
     let place = site.hub.enter()?;
     // Before what is past is read, so that nothing falls between.
     let live = site.hub.subscribe(&site.traffic).await?;
     let replay = match after {
-        Some(id) => Replay::behind(&site.traffic, id).await?,
+        Some(id) => Replay::behind(&site.traffic, id, &filter).await?,
         None => Replay::default(),
     };
-    Ok(Feed::new(live, site.traffic.open(), replay, place))
+    Ok(Feed::new(live, site.traffic.open(), filter, replay, place))
 }

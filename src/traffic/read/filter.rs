@@ -76,6 +76,17 @@ impl RequestFilter {
         self
     }
 
+    /// Whether a stored request is meant, but for its route: what lists call that is not in the row.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn meets(&self, row: &super::live::LiveRow) -> bool {
+        let status = u16::try_from(row.status_code).unwrap_or_default();
+        self.method.as_ref().is_none_or(|method| *method == row.method)
+            && self.status_from.is_none_or(|from| status >= from)
+            && self.status_to.is_none_or(|to| status <= to)
+            && self.user_id.as_ref().is_none_or(|user| Some(user) == row.user_id.as_ref())
+            && self.slow.is_none_or(|slow| slow == row.is_slow)
+    }
+
     pub(super) fn bound(&self) -> Bound {
         let code = |code: Option<u16>, usual| code.map_or(usual, |code| i16::try_from(code).unwrap_or(i16::MAX));
         Bound {

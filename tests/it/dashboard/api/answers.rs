@@ -230,5 +230,5 @@ async fn one_user_is_found_by_an_id_of_any_kind() {
 
 /// Every byte.
 fn form_urlencoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }

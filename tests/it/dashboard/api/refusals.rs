@@ -34,7 +34,7 @@ async fn a_parameter_that_would_not_be_heeded_is_refused() {
         ("requests/1", "range=24h"),
         ("errors", "sort=count"),
         ("errors", "nonsense=1"),
-        ("stream", "status=404"),
+        ("stream", "route=%2Fa"),
     ] {
         let answer = get(&app, &format!("/board/api/{path}?{parameter}")).await;
         is_problem(&answer, StatusCode::BAD_REQUEST, path);

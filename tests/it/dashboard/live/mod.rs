@@ -82,9 +82,9 @@ impl Events {
     async fn next(&mut self) -> Option<Told> {
         let next = async {
             loop {
-                if let Some((event, rest)) = self.text.split_once("\n\n") {
-                    let told = read(event);
-                    self.text = rest.to_owned();
+                if let Some(end) = self.text.find("\n\n") {
+                    let told = read(&self.text[..end]);
+                    self.text.drain(..end + 2);
                     match told {
                         Some(told) => return Some(told),
                         None => continue,
@@ -112,7 +112,7 @@ fn read(text: &str) -> Option<Told> {
         let value = value.trim_start();
         empty = false;
         match name {
-            "event" => told.event = value.to_owned(),
+            "event" => value.clone_into(&mut told.event),
             "id" => told.id = Some(value.parse().unwrap()),
             "retry" => told.retry = Some(value.parse().unwrap()),
             "data" => told.data = serde_json::from_str(value).unwrap(),

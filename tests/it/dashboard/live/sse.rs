@@ -6,7 +6,10 @@ use axum::body::Body;
 use http::{Request, header};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
-use tracevault::dashboard::{DashboardBuilder, LiveMode};
+use tracevault::{
+    dashboard::{DashboardBuilder, LiveMode},
+    traffic::{Seen, UserDetails},
+};
 
 use super::{App, Events, read, seen};
 use crate::traffic::Site;
@@ -51,6 +54,35 @@ async fn who_comes_again_gets_what_was_stored_meanwhile() {
     let mut events = app.stream(&format!("/stream?after={first}"), Some(second)).await;
     site.run("UPDATE \"@\" SET created_at = now() - interval '1 minute'").await;
     assert!(events.id().await >= second);
+    site.drop().await;
+}
+
+#[tokio::test]
+async fn only_what_is_asked_for_is_sent() {
+    let site = Site::new("sse_filter").await;
+    let app = App::start(&site.traffic, sse).await;
+    let other = || Seen {
+        method: "POST",
+        status: 503,
+        duration: Duration::from_secs(2),
+        user: UserDetails { id: Some("ben".into()), ..UserDetails::default() },
+        ..seen("/other")
+    };
+    let before = app.request("/0").await;
+    site.traffic.record(other());
+    site.traffic.flush().await;
+    for filter in ["method=POST", "status=503", "status=5xx", "user=ben", "slow=1", "user=ben&status=5xx"] {
+        let mut events = app.stream(&format!("/stream?{filter}"), Some(before)).await;
+        assert!(events.id().await > before, "{filter}, of the past");
+        app.request("/1").await;
+        site.traffic.record(other());
+        site.traffic.flush().await;
+        let mut told = events.next().await.unwrap();
+        while told.id != Some(site.one("SELECT max(id) FROM \"@\"").await) {
+            assert_eq!(told.data["userId"], "ben", "{filter}");
+            told = events.next().await.unwrap();
+        }
+    }
     site.drop().await;
 }
 
