@@ -162,7 +162,8 @@ impl Asked {
     pub(super) fn others(&self, names: &[&str]) -> Vec<(&'static str, String)> {
         let mut asked = self.with("cursor", None);
         let given = asked.fields_mut().into_iter().filter(|(name, _)| !names.contains(name));
-        given.filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+        let given = given.filter_map(|(name, value)| Some((name, value.clone()?)));
+        given.chain(self.more.iter().filter(|(name, _)| !names.contains(name)).cloned()).collect()
     }
 
     /// The filters on single requests, as a query without its question mark.
@@ -287,6 +288,10 @@ mod tests {
         assert_eq!(ask.asked.query(), "?range=7d&cmp=0&status=5xx&route=%2Fa%3Fb&limit=20");
         assert_eq!(ask.asked.with("status", None).query(), "?range=7d&cmp=0&route=%2Fa%3Fb&limit=20");
         assert_eq!(Ask::read("").unwrap().asked.query(), "");
+        let more = Asked { more: vec![("actor", "a b".to_owned())], ..Asked::default() };
+        assert_eq!(more.with("tz", Some("local")).query(), "?tz=local&actor=a+b");
+        assert_eq!(more.others(&["tz"]), more.more);
+        assert_eq!(more.everywhere().query(), "");
         let form = Ask::read("from=2026-05-07T12:00&to=2026-05-07T13:00:01").unwrap();
         let zoned = Ask::read("from=2026-05-07T12:00:00Z&to=2026-05-07T15:00:01%2B02:00").unwrap();
         assert_eq!(form.range, zoned.range);

@@ -186,9 +186,9 @@ impl Shell {
         Self { chips, ..self }
     }
 
-    /// Other stretches of time.
+    /// Other stretches of time; none: none is chosen here.
     pub(super) fn with_ranges(self, ranges: Vec<Link>) -> Self {
-        Self { ranges, ..self }
+        Self { ranged: !ranges.is_empty(), ranges, ..self }
     }
 
     /// A link to a page, with the stretch of time that is shown.

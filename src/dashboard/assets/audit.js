@@ -1,4 +1,4 @@
-// Opens an audit event beside its list. Without this, its link leads to its page.
+// Opens an audit event beside its list.
 const panel = () => document.getElementById("audit-panel");
 let asked = 0;
 
@@ -81,6 +81,11 @@ addEventListener("popstate", (event) => {
 document.addEventListener("keydown", (event) => {
   const above = document.querySelector("#side:not([hidden]), dialog[open]");
   if (event.key === "Escape" && !above && panel() && !panel().hidden) history.back();
+});
+
+// What was left empty needs not stand in the address.
+addEventListener("formdata", ({ formData }) => {
+  for (const [name, value] of [...formData]) if (!value) formData.delete(name);
 });
 
 ready(document);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State},
+    response::{IntoResponse, Response},
 };
+use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -88,13 +90,14 @@ struct AuditRecordSchema {
         ("after" = Option<String>, Query, description = "At this time (RFC 3339) or day (UTC), or later"),
         ("before" = Option<String>, Query, description = "Before this time (RFC 3339) or day (UTC)"),
         ("range" = Option<String>, Query, description = "So long, up to now: `15m`, `24h`, `30d`. Default: all of the time"),
-        ("from" = Option<String>, Query, description = "As `after`; not together with `range`"),
-        ("to" = Option<String>, Query, description = "As `before`; not together with `range`"),
+        ("from" = Option<String>, Query, description = "As `after`, a time; together with `to`, in place of `range`"),
+        ("to" = Option<String>, Query, description = "As `before`, a time; together with `from`"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before, with the same conditions"),
         ("limit" = Option<u32>, Query, description = "1 to 500. Default: 50"),
     ),
     responses(
-        (status = 200, description = "A page of them", body = AuditPage),
+        (status = 200, description = "A page of them", body = AuditPage,
+            headers(("Link" = Option<String>, description = "The next page, as `<address>; rel=\"next\"`"))),
         (status = 400, description = "A parameter that cannot be used", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The dashboard has no audit table", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database did not answer, or who asks could not be told", body = Problem, content_type = "application/problem+json"),
@@ -104,11 +107,18 @@ pub(super) async fn list(
     State(site): State<Arc<Site>>,
     visit: Visit,
     asked: Result<AuditAsked, Problem>,
-) -> Result<Json<AuditPage>, Problem> {
+) -> Result<Response, Problem> {
     let audit = Audit::of(&site)?;
     let ask = AuditAsk::of(asked?)?;
     let page = audit.page(&visit.viewer, View::ApiList, &ask).await?;
-    Ok(Json(AuditPage { records: page.records, next: page.next.map(|cursor| ask.place(cursor)) }))
+    let link =
+        page.next.clone().map(|next| format!("<{}{}{}>; rel=\"next\"", visit.base, visit.path, ask.behind(next)));
+    let next = page.next.map(|cursor| ask.place(cursor));
+    let mut response = Json(AuditPage { records: page.records, next }).into_response();
+    if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
 }
 
 /// An audit event; who asks is told of.
@@ -131,4 +141,26 @@ pub(super) async fn record(
     let audit = Audit::of(&site)?;
     let Path(id) = id.ok_or_else(Problem::not_found)?;
     Ok(Json(audit.record(&visit.viewer, View::ApiRecord, &id).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::OpenApi as _;
+
+    use super::*;
+    use crate::dashboard::audit::qualifier::Qualifier;
+
+    #[test]
+    fn every_condition_stands_in_the_document() {
+        let document = serde_json::to_value(AuditApi::openapi()).unwrap();
+        let list = &document["paths"]["/audit"]["get"];
+        let named = |name: &str| list["parameters"].as_array().unwrap().iter().any(|one| one["name"] == name);
+        for qualifier in Qualifier::ALL {
+            assert!(named(qualifier.name()), "{}", qualifier.name());
+        }
+        assert!(document["paths"]["/audit/{id}"]["get"].is_object());
+        let page = &document["components"]["schemas"]["AuditPage"]["properties"]["records"];
+        assert_eq!(page["items"]["$ref"], "#/components/schemas/AuditRecord");
+        assert!(document["components"]["schemas"]["AuditRecord"]["properties"]["occurredAt"].is_object());
+    }
 }

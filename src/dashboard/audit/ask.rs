@@ -205,6 +205,11 @@ impl AuditAsk {
 
 /// When a range that ends now begins: on later pages, when it did on the first.
 fn since(asked: &AuditAsked, place: Option<&Place>) -> Result<Option<OffsetDateTime>, Problem> {
+    for (one, other) in [("from", "to"), ("to", "from")] {
+        if asked.get(one).is_some() && asked.get(other).is_none() {
+            return Err(Problem::parameter(other, &format!("is needed with `{one}`")));
+        }
+    }
     let other = || Problem::parameter("cursor", "belongs to other filters: start again without it");
     let Some(range) = asked.get("range") else {
         return if place.is_some_and(|place| place.since.is_some()) { Err(other()) } else { Ok(None) };
@@ -253,8 +258,9 @@ fn stretch(
     let given =
         |qualifier: Qualifier| conditions.iter().find(|(one, _)| *one == qualifier).map(|(_, text)| text.as_str());
     let read = |name, text: Option<&str>| text.map(|text| moment(name, text)).transpose();
-    let begins = [since, read("from", asked.get("from"))?, read("after", given(Qualifier::After))?];
-    let ends = [read("to", asked.get("to"))?, read("before", given(Qualifier::Before))?];
+    let end = |name| asked.get(name).map(|text| ask::moment(name, text)).transpose();
+    let begins = [since, end("from")?, read("after", given(Qualifier::After))?];
+    let ends = [end("to")?, read("before", given(Qualifier::Before))?];
     // Reading cuts both to microseconds, and takes both ends in.
     let nano = Duration::NANOSECOND;
     let mut filters = filters;
@@ -325,9 +331,11 @@ mod tests {
             ("mode=later", "mode"),
             ("after=yesterday", "after"),
             ("q=before:1.5.2026", "before"),
-            ("from=2026-13-01", "from"),
+            ("from=2026-05-07T12:00:00Z", "to"),
+            ("to=2026-05-07T12:00:00Z", "from"),
+            ("from=2026-05-07&to=2026-05-08", "from"),
             ("range=1y", "range"),
-            ("range=1d&from=2026-05-07", "range"),
+            ("range=1d&from=2026-05-07T12:00:00Z&to=2026-05-08T12:00:00Z", "range"),
             ("range=99999999999999d", "range"),
             ("range=9999999d", "range"),
             ("limit=0", "limit"),

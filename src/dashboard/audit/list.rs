@@ -146,7 +146,7 @@ impl List {
         Self {
             shell: page::shell_of_list(site, visit, &ask.asked, Some(ask), title),
             heading,
-            form: Form::of(visit, &ask.asked),
+            form: Form::of(visit, &ask.asked, false),
             days,
             links,
             filtered: !ask.told().is_empty(),
@@ -159,7 +159,7 @@ impl List {
         Self {
             shell: page::shell_of_list(site, visit, asked, None, problem.title()),
             heading: "Audit events".to_owned(),
-            form: Form::of(visit, asked),
+            form: Form::of(visit, asked, true),
             days: Vec::new(),
             links: Links::default(),
             filtered: true,
@@ -182,7 +182,7 @@ fn heading(view: View, ask: &AuditAsk) -> (&'static str, String) {
 }
 
 impl Form {
-    fn of(visit: &Visit, asked: &AuditAsked) -> Self {
+    fn of(visit: &Visit, asked: &AuditAsked, wrong: bool) -> Self {
         let get = |name| asked.get(name).unwrap_or_default().to_owned();
         let fields = [
             (Qualifier::Event, "Event", "order.paid"),
@@ -211,7 +211,7 @@ impl Form {
             q: get("q"),
             fields: fields.map(field).into(),
             mode: get("mode"),
-            open: Qualifier::ALL.into_iter().any(|one| asked.get(one.name()).is_some()),
+            open: wrong && Qualifier::ALL.into_iter().any(|one| asked.get(one.name()).is_some()),
             hidden,
         }
     }

@@ -5,7 +5,9 @@
 //! than steps of a path: they may hold slashes. All take the same parameters, see [`ask`].
 //!
 //! A page is read first, then it is told who looks, and only when that is committed the page is shown. So a list never
-//! begins with its own telling, and nobody sees what nobody hears of.
+//! begins with its own telling, and nobody sees what nobody hears of. What is told is `tracevault.dashboard.viewed`, of a
+//! file `tracevault.dashboard.exported`: its actor is the viewer, of type `dashboard_viewer`, its target the record that is
+//! looked at alone, of type `audit_record`, and its data say which page it is, and what it was filtered by.
 
 mod api;
 mod ask;

@@ -127,7 +127,7 @@ pub(super) async fn show(
             requests: figures::count(user.count),
             truncated: user.truncated,
             panels: panels(&shell, &site, &user),
-            audit: site.audit.as_ref().map(|_| format!("{}/audit?{actor}", shell.base)),
+            audit: site.audit.as_ref().map(|_| format!("{}/audit/actor?{actor}", shell.base)),
             id,
             shell,
         })

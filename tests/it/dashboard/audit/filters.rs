@@ -146,6 +146,11 @@ async fn filters_are_chips_and_each_can_be_taken_away() {
     let ranges = page.split("data-testid=\"ranges\"").nth(1).unwrap().split("</nav>").next().unwrap();
     assert!(ranges.contains("aria-current=\"true\">7d<") && ranges.contains(">all<"), "{ranges}");
     assert_eq!(parts(&page, "audit-heading"), ["Audit events"]);
+    // What the shell links to is this page as well: another clock, another stretch of time.
+    let clock = page.split("data-testid=\"clock\"").nth(1).unwrap().split("</span>").next().unwrap();
+    assert_eq!(clock.matches("actor=a%2F2").count(), 2, "{clock}");
+    let custom = page.split("data-testid=\"custom-range\"").nth(1).unwrap().split("</form>").next().unwrap();
+    assert!(custom.contains("name=\"actor\" value=\"a/2\"") && !custom.contains("name=\"range\""), "{custom}");
     // What a history is of leads back to the list.
     let page = stand.get("/audit/actor?actor=a%2F2").await.text;
     assert!(page.contains("href=\"/board/audit\" aria-label=\"Remove the filter actor\""), "{page}");

@@ -54,7 +54,8 @@ async fn hostile_text_is_inert_wherever_it_is_shown() {
         for harm in ["<script>alert", "<img", "\"'><", "</pre>\""] {
             assert!(!page.text.contains(harm), "{path}: {harm}");
         }
-        assert!(page.text.contains("alert(1)") || page.status == http::StatusCode::NOT_FOUND, "{path}: it is shown");
+        let silent = page.status == http::StatusCode::NOT_FOUND || path.contains("cursor=");
+        assert!(silent || page.text.contains("alert(1)"), "{path}: it is shown");
     }
     let page = stand.get(&format!("/audit/{id}")).await.text;
     assert_eq!(parts(&page, "audit-title"), [SCRIPT]);

@@ -76,7 +76,8 @@ async fn exports_in_a_process_of_its_own() {
             if !warm_up {
                 assert_eq!(lines, ROWS + u64::from(path.ends_with("csv")), "{path}");
                 assert!(bytes > 90 * 1024 * 1024, "all of it would take much: {bytes}");
-                let grown = peak() - before;
+                // The kernel counts in batches, now and then a little backwards.
+                let grown = peak().saturating_sub(before);
                 assert!(grown < 8 * 1024, "{path}: grew by {grown} KiB");
             }
         }
