@@ -47,5 +47,5 @@ async fn hostile_text_is_text_on_every_page() {
 }
 
 fn form_urlencoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
