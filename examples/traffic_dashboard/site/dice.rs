@@ -1,6 +1,6 @@
 //! Chance that is the same in every run: a demo is to be told of.
 
-/// SplitMix64.
+/// By the `SplitMix64` of Steele, Lea and Flood.
 pub struct Dice(u64);
 
 impl Dice {

@@ -36,6 +36,11 @@ pub async fn send(app: &Router, request: Request<Body>) -> Answer {
     Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
 }
 
+/// A text with every byte percent-encoded.
+pub fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
+}
+
 /// Gets a path of an app whose dashboard asks for nobody's name.
 pub async fn get(app: &Router, path: &str) -> Answer {
     let request = Request::get(path).header(header::HOST, "localhost").body(Body::empty()).unwrap();

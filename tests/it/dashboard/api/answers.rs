@@ -10,7 +10,7 @@ use tracevault::{
     traffic::{Seen, UserDetails},
 };
 
-use super::super::kit::{Answer, board, board_with, get};
+use super::super::kit::{Answer, board, board_with, encoded, get};
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -209,7 +209,7 @@ async fn one_user_is_found_by_an_id_of_any_kind() {
         request_id: Some("req-9"),
     });
     site.traffic.flush().await;
-    let encoded: String = form_urlencoded(id);
+    let encoded: String = encoded(id);
     let answer = get(&app, &format!("/board/api/users/{encoded}")).await;
     let user = answer.json();
     has(&user, &["user", "routes", "slowRoutes", "errorRoutes", "devices", "ipAddresses", "sessions"]);
@@ -226,9 +226,4 @@ async fn one_user_is_found_by_an_id_of_any_kind() {
         assert_eq!(answer.header("content-type"), "application/problem+json; charset=utf-8");
     }
     site.drop().await;
-}
-
-/// Every byte.
-fn form_urlencoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }

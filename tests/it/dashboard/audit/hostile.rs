@@ -1,5 +1,6 @@
 //! Text that means harm is text.
 
+use crate::dashboard::kit::encoded;
 use serde_json::json;
 use tracevault::{DiffEvent, Event, dashboard::Viewer};
 
@@ -7,10 +8,6 @@ use super::{Stand, parts};
 
 const SCRIPT: &str = "<script>alert(1)</script>";
 const BREAKOUT: &str = "\"'><img src=x onerror=alert(1)>";
-
-fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
 
 #[tokio::test]
 async fn hostile_text_is_inert_wherever_it_is_shown() {

@@ -1,7 +1,7 @@
 //! What is stored is text, whatever it looks like.
 
 use super::page;
-use crate::dashboard::kit::board;
+use crate::dashboard::kit::{board, encoded};
 
 #[tokio::test]
 async fn hostile_text_is_text_on_every_page() {
@@ -15,7 +15,7 @@ async fn hostile_text_is_text_on_every_page() {
     ))
     .await;
     site.roll().await;
-    let encoded: String = form_urlencoded(bad);
+    let encoded: String = encoded(bad);
     let id: i64 = site.one("SELECT max(id) FROM \"@\"").await;
     for path in [
         "/board?range=240m".to_owned(),
@@ -44,8 +44,4 @@ async fn hostile_text_is_text_on_every_page() {
         );
     }
     site.drop().await;
-}
-
-fn form_urlencoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
