@@ -95,6 +95,8 @@ CREATE TABLE IF NOT EXISTS "traffic_logs_route_1h" (
     PRIMARY KEY (at, method, route)
 );
 CREATE TABLE IF NOT EXISTS "traffic_logs_route_1d" (LIKE "traffic_logs_route_1h" INCLUDING ALL);
+-- Some routes by the hour, for their percentiles and sparks.
+CREATE INDEX IF NOT EXISTS "idx_traffic_logs_route_1h" ON "traffic_logs_route_1h" (method, route, at);
 
 CREATE TABLE IF NOT EXISTS "traffic_logs_status_1h" (
     at          TIMESTAMPTZ NOT NULL,

@@ -51,7 +51,7 @@ pub struct RouteRow {
     /// When the last one came in.
     #[serde(serialize_with = "rfc3339")]
     pub last_seen: OffsetDateTime,
-    /// Requests by time: the range in 24 parts, or the hours of it where it has fewer.
+    /// Requests by time: the range in at most 24 parts, each of whole hours or of whole days.
     pub spark: Vec<i64>,
 }
 
@@ -296,10 +296,11 @@ fn read(snapshot: &Snapshot<'_>, row: &Row) -> Result<RouteRow, Error> {
     })
 }
 
-/// The length of a part of a spark, in seconds: whole hours.
+/// The length of a part of a spark, in seconds: whole hours, or whole days, which are read from fewer rows.
 fn spark(span: Span) -> i64 {
     let hours = (span.to - span.from).div_euclid(Level::Hour.size());
-    ((hours + 23) / 24).max(1) * 3_600
+    let part = ((hours + 23) / 24).max(1);
+    if part <= 12 { part * 3_600 } else { (part + 23) / 24 * 86_400 }
 }
 
 /// Percentiles and sparks of these routes.
