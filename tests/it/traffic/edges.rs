@@ -1,0 +1,77 @@
+//! What is odd, hostile, or comes between two statements.
+
+use std::time::Duration as StdDuration;
+
+use deadpool_postgres::{Manager, Pool};
+use tokio_postgres::NoTls;
+use tracevault::{
+    deadpool_postgres,
+    time::{Duration, OffsetDateTime, Time, macros::datetime},
+    tokio_postgres,
+    traffic::{
+        LiveQuery, OverviewQuery, Range, Retention, RouteValue, RoutesQuery, Seen, Traffic, UserDetails,
+        generate_traffic_init_sql,
+    },
+};
+
+use super::{Site, pool};
+use crate::{
+    kit::{self, unique},
+    support::{Cluster, Options, PgBouncer, Purpose, needs, pgbouncer, server_binaries},
+};
+
+const ROW: &str =
+    "INSERT INTO \"@\" (started_at, ended_at, duration_us, is_slow, method, route, original_url, status_code) ";
+
+fn midnight(ago: i64) -> OffsetDateTime {
+    OffsetDateTime::now_utc().replace_time(Time::MIDNIGHT) - Duration::days(ago)
+}
+
+fn seen(path: &str) -> Seen<'_> {
+    Seen {
+        started_at: datetime!(2026-03-07 12:00 UTC),
+        duration: StdDuration::from_millis(3),
+        method: "GET",
+        pattern: None,
+        path,
+        query: None,
+        status: 200,
+        user: UserDetails::default(),
+        session_id: None,
+        ip: None,
+        user_agent: None,
+        request_id: None,
+    }
+}
+
+/// The owner's search path says `"$user"`, which is somebody else for whoever writes.
+#[tokio::test]
+async fn whoever_writes_the_marks_are_where_the_table_is() {
+    let owner = unique("owner");
+    let site = Site::new("paths").await;
+    let make = format!("{} CREATE SCHEMA {owner} AUTHORIZATION {owner}", kit::create_role(&owner));
+    site.run(&make).await;
+    let script = generate_traffic_init_sql(&site.name).unwrap();
+    kit::connect(&kit::url_as(&owner)).await.batch_execute(&script).await.unwrap();
+    let row = "VALUES ('2026-03-07Z', now(), 1, false, 'GET', '/', '/', 200)";
+    site.run(&format!("SET search_path = {owner}; {ROW} {row}; SELECT \"@_make_day\"(date '2026-03-07')")).await;
+    assert_eq!(site.one::<i64>("SELECT count(*) FROM \"@_marks\"").await, 1);
+    assert_eq!(site.one::<i64>("SELECT count(*) FROM \"@_p20260307\"").await, 1);
+    site.run(&format!("RESET search_path; DROP SCHEMA {owner} CASCADE; DROP ROLE {owner}")).await;
+    site.drop().await;
+}
+
+/// In this style India's time is told as IST, which is read as Israel's.
+#[tokio::test]
+async fn days_are_those_of_utc_however_the_session_tells_time() {
+    let site = Site::new("style").await;
+    site.run("SET datestyle = 'SQL'; SET timezone = 'Asia/Kolkata'; SELECT \"@_make_day\"(date '2026-03-08'); RESET datestyle")
+        .await;
+    let bound = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = '@_p20260308'";
+    site.run("SET timezone = 'UTC'").await;
+    assert_eq!(
+        site.one::<String>(bound).await,
+        "FOR VALUES FROM ('2026-03-08 00:00:00+00') TO ('2026-03-09 00:00:00+00')"
+    );
+    site.drop().await;
+}
