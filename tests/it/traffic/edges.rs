@@ -75,3 +75,20 @@ async fn days_are_those_of_utc_however_the_session_tells_time() {
     );
     site.drop().await;
 }
+
+#[tokio::test]
+async fn moments_and_cursors_at_the_edge_of_their_types_are_answered() {
+    let site = Site::new("edges").await;
+    for range in [
+        (datetime!(0000-06-01 00:00 UTC), datetime!(0001-06-01 00:00 UTC)),
+        (datetime!(-9999-01-01 00:00 UTC), datetime!(-9995-01-01 00:00 UTC)),
+        (datetime!(9999-01-01 00:00 UTC), datetime!(9999-12-31 23:59:59 UTC)),
+    ] {
+        let range = Range::new(range.0, range.1).unwrap();
+        assert_eq!(site.traffic.overview(&OverviewQuery::new(range)).await.unwrap().total_requests, 0);
+    }
+    for after in [i64::MIN, i64::MIN + 5_000, -1, i64::MAX] {
+        site.traffic.live(&LiveQuery::new().after(after)).await.unwrap();
+    }
+    site.drop().await;
+}
