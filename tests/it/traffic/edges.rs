@@ -92,3 +92,24 @@ async fn moments_and_cursors_at_the_edge_of_their_types_are_answered() {
     }
     site.drop().await;
 }
+
+#[tokio::test]
+async fn percentiles_are_within_the_bound_for_the_quickest_and_the_slowest() {
+    let site = Site::new("extremes").await;
+    let from = datetime!(2026-03-07 00:00 UTC);
+    site.run(&format!(
+        "{ROW} SELECT timestamptz '2026-03-07Z' + n * interval '1 s', now(), CASE WHEN n < 60 THEN 7 WHEN n < 98 \
+         THEN 3600000000 ELSE 9000000000 END, false, 'GET', '/', '/', 200 FROM generate_series(0, 99) AS n"
+    ))
+    .await;
+    for _ in 0..2 {
+        let range = Range::new(from, from + Duration::days(1)).unwrap();
+        let overview = site.traffic.overview(&OverviewQuery::new(range)).await.unwrap();
+        for (got, truth) in [(overview.p50_ms, 0.007), (overview.p95_ms, 3_600_000.0), (overview.p99_ms, 9_000_000.0)] {
+            let ratio = got.unwrap() / truth;
+            assert!((0.955..=1.046).contains(&ratio), "{got:?} for {truth} ms");
+        }
+        site.roll().await;
+    }
+    site.drop().await;
+}
