@@ -113,3 +113,22 @@ async fn percentiles_are_within_the_bound_for_the_quickest_and_the_slowest() {
     }
     site.drop().await;
 }
+
+/// An index of PostgreSQL holds some 2,700 bytes: one address would keep all of its hour from being rolled up.
+#[tokio::test]
+async fn a_route_of_many_bytes_is_rolled_up() {
+    let site = Site::with("bytes", |builder| builder.route_value(RouteValue::Path)).await;
+    let mut state = 7_u32;
+    let char = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from_u32(0x4E00 + (state >> 8) % 20_000).unwrap()
+    };
+    let path: String = std::iter::once('/').chain((0..3_000).map(char)).collect();
+    site.traffic.record(seen(&path));
+    site.traffic.record(seen("/short"));
+    site.traffic.flush().await;
+    assert_eq!(site.traffic.stats().stored, 2);
+    site.roll().await;
+    site.check(datetime!(2026-03-07 00:00 UTC), datetime!(2026-03-08 00:00 UTC)).await;
+    site.drop().await;
+}
