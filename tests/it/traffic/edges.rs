@@ -132,3 +132,41 @@ async fn a_route_of_many_bytes_is_rolled_up() {
     site.check(datetime!(2026-03-07 00:00 UTC), datetime!(2026-03-08 00:00 UTC)).await;
     site.drop().await;
 }
+
+#[tokio::test]
+async fn timelines_and_sparks_are_of_what_retention_has_left() {
+    let site = Site::new("left").await;
+    let from = midnight(8);
+    site.traffic.make_days(from.date(), midnight(0).date()).await.unwrap();
+    let start = from.unix_timestamp();
+    site.run(&format!(
+        "{ROW} SELECT to_timestamp({start}) + n * interval '20 minutes', now(), 1000, false, 'GET', '/', '/', 200 \
+         FROM generate_series(0, 575) AS n"
+    ))
+    .await;
+    let keep = Retention { raw: Some(1), minutes: Some(1), hours: Some(4), days: None };
+    let keeper = Traffic::builder(pool()).table_name(&site.name).roll_up(false).retention(keep).build().unwrap();
+    for _ in 0..2 {
+        keeper.roll_up().await.unwrap().unwrap();
+    }
+    let days = |days, hours| from + Duration::days(days) + Duration::hours(hours);
+    for (from, to, count) in [
+        // Rows are gone, hours are left: in buckets that would be of minutes, and of hours.
+        (days(5, 3), days(5, 5), 6),
+        (days(5, 3), days(5, 8), 15),
+        (days(5, 0), days(7, 0), 144),
+        // Hours are gone as well.
+        (days(1, 0), days(2, 0), 72),
+        (days(1, 0), days(4, 0), 216),
+        (days(1, 0), days(7, 0), 432),
+    ] {
+        let range = Range::new(from, to).unwrap();
+        let detail = site.traffic.route("GET", "/", range).await.unwrap();
+        assert_eq!(detail.route.as_ref().unwrap().count, count, "{from} {to}");
+        assert_eq!(detail.timeline.iter().map(|one| one.count).sum::<i64>(), count, "{from} {to}");
+        assert_eq!(detail.route.unwrap().spark.iter().sum::<i64>(), count, "{from} {to}");
+        let routes = site.traffic.routes(&RoutesQuery::new(range)).await.unwrap().routes;
+        assert_eq!(routes[0].spark.iter().sum::<i64>(), count, "{from} {to}");
+    }
+    site.drop().await;
+}
