@@ -78,8 +78,9 @@ impl Work<'_> {
         // Their rows are gone: what is rolled up of them is all there is.
         let dropped = r#"DELETE FROM "traffic_logs_marks" WHERE at < (SELECT raw_from FROM "traffic_logs_state")"#;
         self.run(dropped).await?;
+        // A row may come late just now: a dropped day must not be recomputed from it alone.
         let hours = "SELECT DISTINCT date_trunc('hour', at, 'UTC') FROM \"traffic_logs_marks\" \
-                     WHERE level = 0 AND at < $1 ORDER BY 1 DESC";
+                     WHERE level = 0 AND at < $1 AND at >= (SELECT raw_from FROM \"traffic_logs_state\") ORDER BY 1 DESC";
         for hour in self.times(hours, closed).await? {
             pass.minutes += self.minutes(hour, closed).await?;
         }

@@ -113,7 +113,11 @@ async fn drop_days(work: &Work<'_>, days: u32) -> Result<u64, Error> {
 }
 
 async fn delete(work: &Work<'_>, horizon: &str, tables: &[&str], days: u32) -> Result<(), Error> {
-    let cut = cut(days);
+    let mut cut = cut(days);
+    if horizon != "minute_from" {
+        // A day is recomputed from its hours for as long as a row of it may still change.
+        cut = format!("least({cut}, (SELECT raw_from FROM \"traffic_logs_state\"))");
+    }
     let due = format!("SELECT EXISTS (SELECT FROM \"traffic_logs_state\" WHERE {horizon} < {cut})");
     if !work.one::<bool>(&due, &[]).await? {
         return Ok(());

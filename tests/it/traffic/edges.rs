@@ -170,3 +170,66 @@ async fn timelines_and_sparks_are_of_what_retention_has_left() {
     }
     site.drop().await;
 }
+
+/// Makes a late row come in right behind the next statement of this kind on one of the tables.
+async fn late_row_behind(site: &Site, event: &str, at: OffsetDateTime) {
+    site.run(&format!(
+        "CREATE FUNCTION \"@_late\"() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF NOT EXISTS (SELECT FROM \"@\" WHERE route = '/late') THEN \
+         {ROW} VALUES (to_timestamp({}), now(), 1, false, 'GET', '/late', '/late', 200); END IF; RETURN NULL; END $$; \
+         CREATE TRIGGER late AFTER {event} FOR EACH STATEMENT EXECUTE FUNCTION \"@_late\"()",
+        at.unix_timestamp()
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn a_late_row_of_a_dropped_day_spoils_nothing_whenever_it_comes() {
+    let site = Site::new("between").await;
+    let from = midnight(3);
+    site.traffic.make_days(from.date(), midnight(0).date()).await.unwrap();
+    site.fill(300, from, 86_400).await;
+    let keep = Retention { raw: Some(1), ..Retention::default() };
+    let keeper = Traffic::builder(pool()).table_name(&site.name).roll_up(false).retention(keep).build().unwrap();
+    keeper.roll_up().await.unwrap().unwrap();
+    let range = Range::new(from, from + Duration::days(1)).unwrap();
+    let total = || async {
+        let overview = site.traffic.overview(&OverviewQuery::new(range)).await.unwrap();
+        let routes = overview.status_code_summary.iter().map(|one| one.count).sum::<i64>();
+        (overview.total_requests, routes, overview.unique_users)
+    };
+    let before = total().await;
+    assert!(before.0 > 300 && before.0 == before.1);
+    late_row_behind(&site, "DELETE ON \"@_marks\"", from + Duration::minutes(90)).await;
+    for _ in 0..2 {
+        keeper.roll_up().await.unwrap().unwrap();
+    }
+    assert_eq!(total().await, before);
+    site.run("DROP FUNCTION \"@_late\" CASCADE").await;
+    site.drop().await;
+}
+
+#[tokio::test]
+async fn hours_are_kept_until_nothing_is_made_of_them_any_more() {
+    let site = Site::new("until").await;
+    let from = midnight(3);
+    site.traffic.make_days(from.date(), midnight(0).date()).await.unwrap();
+    site.fill(300, from, 86_400).await;
+    site.roll().await;
+    let keep = Retention { raw: Some(1), hours: Some(1), ..Retention::default() };
+    let keeper = Traffic::builder(pool()).table_name(&site.name).roll_up(false).retention(keep).build().unwrap();
+    let sum: i64 = site.one("SELECT sum(weight)::bigint FROM \"@\"").await;
+    // When a pass has rolled up all, and before it drops: it must keep the day for another pass.
+    late_row_behind(&site, "UPDATE ON \"@_state\"", from + Duration::minutes(90)).await;
+    for _ in 0..3 {
+        keeper.roll_up().await.unwrap().unwrap();
+    }
+    let range = Range::new(from, from + Duration::days(1)).unwrap();
+    let overview = site.traffic.overview(&OverviewQuery::new(range)).await.unwrap();
+    let by_status: i64 = overview.status_code_summary.iter().map(|one| one.count).sum();
+    assert_eq!((overview.total_requests, by_status), (sum + 1, sum + 1));
+    assert_eq!(site.one::<i64>("SELECT count(*) FROM \"@\"").await, 0, "in the end it is dropped");
+    assert_eq!(site.one::<i64>("SELECT count(*) FROM \"@_route_1h\"").await, 0);
+    site.run("DROP FUNCTION \"@_late\" CASCADE").await;
+    site.drop().await;
+}
