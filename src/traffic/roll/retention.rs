@@ -20,7 +20,7 @@ pub struct Retention {
     pub minutes: Option<u32>,
     /// Routes, statuses, errors and users by the hour.
     pub hours: Option<u32>,
-    /// The same by the day, totals by the hour, and who was seen when.
+    /// The same by the day, totals by the hour, who was seen when, and the names of users that were seen no later.
     pub days: Option<u32>,
 }
 
@@ -126,6 +126,10 @@ async fn delete(work: &Work<'_>, horizon: &str, tables: &[&str], days: u32) -> R
     work.run(&format!("UPDATE \"traffic_logs_state\" SET {horizon} = {cut}")).await?;
     for table in tables {
         work.run(&format!("DELETE FROM \"traffic_logs_{table}\" WHERE at < {cut}")).await?;
+    }
+    if horizon == "day_from" {
+        // Nobody is left whose names these are.
+        work.run(&format!("DELETE FROM \"traffic_logs_users\" WHERE last_at < {cut}")).await?;
     }
     work.run("COMMIT").await
 }

@@ -233,3 +233,25 @@ async fn hours_are_kept_until_nothing_is_made_of_them_any_more() {
     site.run("DROP FUNCTION \"@_late\" CASCADE").await;
     site.drop().await;
 }
+
+#[tokio::test]
+async fn names_and_addresses_of_users_go_with_the_last_day_that_has_them() {
+    let site = Site::new("forgotten").await;
+    let user =
+        "(started_at, ended_at, duration_us, is_slow, method, route, original_url, status_code, user_id, user_email)";
+    for (ago, id) in [(5, "old"), (0, "new")] {
+        let at = (midnight(ago) - Duration::minutes(5)).unix_timestamp();
+        let email = format!("{id}@example.com").replace('@', "' || chr(64) || '");
+        site.run(&format!(
+            "INSERT INTO \"@\" {user} VALUES (to_timestamp({at}), now(), 1, false, 'GET', '/', '/', 200, '{id}', '{email}')"
+        ))
+        .await;
+    }
+    site.roll().await;
+    assert_eq!(site.one::<i64>("SELECT count(*) FROM \"@_users\"").await, 2);
+    let keep = Retention { raw: Some(2), minutes: Some(2), hours: Some(3), days: Some(3) };
+    let keeper = Traffic::builder(pool()).table_name(&site.name).roll_up(false).retention(keep).build().unwrap();
+    keeper.roll_up().await.unwrap().unwrap();
+    assert_eq!(site.one::<String>("SELECT string_agg(user_id, ',') FROM \"@_users\"").await, "new");
+    site.drop().await;
+}
