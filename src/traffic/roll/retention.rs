@@ -28,8 +28,8 @@ impl Retention {
     pub(in crate::traffic) fn check(self) -> Result<(), ConfigError> {
         let Self { raw, minutes, hours, days } = self;
         let wrong = |reason: &str| Err(ConfigError::new("retention", reason));
-        if [raw, minutes, hours, days].contains(&Some(0)) {
-            return wrong("keeps something for 0 days: the shortest is 1");
+        if ![raw, minutes, hours, days].iter().flatten().all(|days| (1..=LONGEST).contains(days)) {
+            return wrong("keeps something for less than 1 day or more than 365,000: left out, it is kept");
         }
         let forever = |kept: Option<u32>| kept.unwrap_or(u32::MAX);
         if forever(raw) > forever(hours) || forever(hours) > forever(days) {
@@ -38,6 +38,9 @@ impl Retention {
         Ok(())
     }
 }
+
+/// In days. Much more than that before now, no calendar of PostgreSQL knows.
+const LONGEST: u32 = 365_000;
 
 /// What is dropped with each horizon.
 const KEPT: [(&str, &[&str]); 3] = [

@@ -255,3 +255,9 @@ async fn names_and_addresses_of_users_go_with_the_last_day_that_has_them() {
     assert_eq!(site.one::<String>("SELECT string_agg(user_id, ',') FROM \"@_users\"").await, "new");
     site.drop().await;
 }
+
+#[tokio::test]
+async fn a_retention_that_no_calendar_holds_is_refused() {
+    let keep = Retention { raw: Some(30), days: Some(u32::MAX), ..Retention::default() };
+    assert!(Traffic::builder(pool()).roll_up(false).retention(keep).build().is_err());
+}
