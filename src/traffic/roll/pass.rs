@@ -218,10 +218,14 @@ pub(in crate::traffic) async fn rebuild(roller: &Roller, from: i64, to: i64) -> 
             "at >= greatest(date_trunc('minute', {from}, 'UTC'), (SELECT raw_from FROM \"traffic_logs_state\")) \
              AND at < least({to}, date_trunc('minute', now() - {SETTLE}, 'UTC'))"
         );
+        // Not all of the time that was asked for, which may be very long, but what has rows or rollups of it.
+        let first = "coalesce(least((SELECT min(started_at) FROM \"traffic_logs\" WHERE started_at > '-infinity'), \
+                     (SELECT min(at) FROM \"traffic_logs_total_1m\"), (SELECT min(at) FROM \"traffic_logs_total_1h\"), \
+                     (SELECT min(at) FROM \"traffic_logs_route_1d\")), 'infinity')";
         let mark = format!(
             "WITH marked AS (INSERT INTO \"traffic_logs_marks\" (level, at) \
-             SELECT 0, at FROM generate_series(date_trunc('minute', {from}, 'UTC'), {to}, interval '1 minute') AS at \
-             WHERE {range} RETURNING 1) SELECT count(*) FROM marked"
+             SELECT 0, at FROM generate_series(date_trunc('minute', greatest({from}, {first}), 'UTC'), least({to}, now()), \
+             interval '1 minute') AS at WHERE {range} RETURNING 1) SELECT count(*) FROM marked"
         );
         let minutes: i64 = work.one(&mark, &[]).await?;
         let left = format!("SELECT EXISTS (SELECT FROM \"traffic_logs_marks\" WHERE level = 0 AND {range})");

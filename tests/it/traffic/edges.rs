@@ -261,3 +261,26 @@ async fn a_retention_that_no_calendar_holds_is_refused() {
     let keep = Retention { raw: Some(30), days: Some(u32::MAX), ..Retention::default() };
     assert!(Traffic::builder(pool()).roll_up(false).retention(keep).build().is_err());
 }
+
+/// It takes as long as what is there, not as long as what was asked for.
+#[tokio::test]
+async fn a_rebuild_of_all_time_is_of_what_is_there() {
+    let site = Site::new("alltime").await;
+    let now = OffsetDateTime::now_utc();
+    for from in [datetime!(1970-01-01 00:00 UTC), datetime!(-9999-01-01 00:00 UTC)] {
+        let rebuilt = site.traffic.rebuild_rollups(from, datetime!(9999-01-01 00:00 UTC));
+        assert_eq!(tokio::time::timeout(StdDuration::from_secs(20), rebuilt).await.unwrap().unwrap(), 0);
+    }
+    let from = (now - Duration::hours(5)).unix_timestamp();
+    site.run(&format!("{ROW} VALUES (to_timestamp({from}), now(), 1, false, 'GET', '/', '/', 200)")).await;
+    site.roll().await;
+    site.run("TRUNCATE \"@\"").await;
+    let rebuilt = site.traffic.rebuild_rollups(datetime!(1970-01-01 00:00 UTC), now);
+    let minutes = tokio::time::timeout(StdDuration::from_secs(20), rebuilt).await.unwrap().unwrap();
+    assert!((300..3_000).contains(&minutes), "{minutes}");
+    site.roll().await;
+    for table in ["total_1m", "total_1h", "route_1h", "status_1h", "user_1h"] {
+        assert_eq!(site.one::<i64>(&format!("SELECT count(*) FROM \"@_{table}\"")).await, 0, "{table}");
+    }
+    site.drop().await;
+}
