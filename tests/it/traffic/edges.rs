@@ -284,3 +284,35 @@ async fn a_rebuild_of_all_time_is_of_what_is_there() {
     }
     site.drop().await;
 }
+
+/// A commit that waits for a standby is there once its session is ended; a pooler says so by an error of its own.
+#[tokio::test]
+async fn behind_a_pooler_a_commit_without_an_answer_is_not_sent_again() {
+    let program = pgbouncer::program();
+    if !needs("pgbouncer", program.is_some(), pgbouncer::INSTALL) {
+        return;
+    }
+    kit::url();
+    let server =
+        Cluster::start(Options { tcp: true, ..Options::new(server_binaries(Purpose::Tests).unwrap()) }).unwrap();
+    let pooler = PgBouncer::start(&program.unwrap(), &server).unwrap();
+    let pool = Pool::builder(Manager::new(pooler.connection_string().parse().unwrap(), NoTls)).build().unwrap();
+    let traffic = Traffic::builder(pool).roll_up(false).linger(StdDuration::ZERO).build().unwrap();
+    traffic.ensure_schema().await.unwrap();
+    let sql = kit::connect(&server.connection_string()).await;
+    let one = async |text: &str| -> i64 { sql.query_one(text, &[]).await.unwrap().get(0) };
+    sql.batch_execute("SET synchronous_commit = local").await.unwrap();
+    for (standbys, mut ended) in [("nobody", 0), ("", 1)] {
+        sql.batch_execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{standbys}'")).await.unwrap();
+        sql.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        traffic.record(seen("/once"));
+        while ended == 0 {
+            ended =
+                one("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'").await;
+            tokio::time::sleep(StdDuration::from_millis(20)).await;
+        }
+    }
+    traffic.flush().await;
+    let stats = traffic.stats();
+    assert_eq!((one("SELECT count(*) FROM traffic_logs").await, stats.stored, stats.unknown), (2, 1, 1));
+}
