@@ -316,3 +316,20 @@ async fn behind_a_pooler_a_commit_without_an_answer_is_not_sent_again() {
     let stats = traffic.stats();
     assert_eq!((one("SELECT count(*) FROM traffic_logs").await, stats.stored, stats.unknown), (2, 1, 1));
 }
+
+/// The server had found it a place in the default partition, and then waits until that has no place for it.
+#[tokio::test]
+async fn a_row_that_comes_while_its_day_is_made_is_stored() {
+    let site = Site::new("meanwhile").await;
+    site.run("BEGIN; SELECT \"@_make_day\"(date '2026-03-07')").await;
+    site.traffic.record(seen("/1"));
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '\"@_default\"'::regclass";
+    while site.one::<i64>(waits).await == 0 {
+        tokio::time::sleep(StdDuration::from_millis(10)).await;
+    }
+    site.run("COMMIT").await;
+    site.traffic.flush().await;
+    assert_eq!((site.traffic.stats().stored, site.traffic.stats().failed), (1, 0));
+    assert_eq!(site.one::<i64>("SELECT count(*) FROM \"@_p20260307\"").await, 1);
+    site.drop().await;
+}
