@@ -41,7 +41,8 @@ fn text(micros: i64) -> String {
     // What no year of four digits tells is before everything, or behind.
     let beyond = if micros < 0 { "-infinity" } else { "infinity" };
     let at = moment(micros);
-    if (0..10_000).contains(&at.year()) {
+    // PostgreSQL has no year 0.
+    if (1..10_000).contains(&at.year()) {
         moment::rfc3339(at).unwrap_or_else(|_| beyond.to_owned())
     } else {
         beyond.to_owned()
