@@ -119,3 +119,15 @@ async fn links_begin_where_it_is_mounted() {
     }
     site.drop().await;
 }
+
+#[tokio::test]
+async fn a_path_that_is_not_there_leads_nowhere_else() {
+    let site = Site::new("door_elsewhere").await;
+    let root = Router::new().merge(site.traffic.dashboard().insecure_no_auth().build().unwrap());
+    for path in ["//evil.example/x", "/\\evil.example/x", "//evil.example", "/x//evil.example"] {
+        let page = get(&root, path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(!page.text.contains("=\"//") && !page.text.contains("=\"/\\"), "{path}: {}", page.text);
+    }
+    site.drop().await;
+}
