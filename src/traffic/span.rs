@@ -38,10 +38,10 @@ pub(super) fn literal(micros: i64) -> String {
 }
 
 fn text(micros: i64) -> String {
-    // What no year of four digits tells is before everything, or behind.
+    // What no year of four digits tells is before everything, or behind; PostgreSQL has no year 0.
     let beyond = if micros < 0 { "-infinity" } else { "infinity" };
     let at = moment(micros);
-    if (0..10_000).contains(&at.year()) {
+    if (1..10_000).contains(&at.year()) {
         moment::rfc3339(at).unwrap_or_else(|_| beyond.to_owned())
     } else {
         beyond.to_owned()

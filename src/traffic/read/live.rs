@@ -191,7 +191,7 @@ impl Traffic {
         }
         let snapshot = Snapshot::open(&self.0).await?;
         let bound = query.filter.bound();
-        let (after, limit) = (query.after.unwrap_or_default(), i64::from(query.limit));
+        let (after, limit) = (query.after.unwrap_or_default().max(0), i64::from(query.limit));
         let mut params = bound.params();
         params.extend([(&limit as &_, Type::INT8), (&after as &_, Type::INT8)]);
         let filter = bound.sql();
