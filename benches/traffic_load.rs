@@ -28,6 +28,7 @@ use http::Request;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 use tracevault::{
+    Config, ScopeOverrides, Tracevault,
     deadpool_postgres::{Manager, Pool},
     time::OffsetDateTime,
     tokio_postgres::{self, Client, NoTls},
@@ -35,6 +36,7 @@ use tracevault::{
 };
 
 const TABLE: &str = "traffic_load";
+const AUDIT: &str = "traffic_load_audit";
 
 struct Options {
     rows: u64,
@@ -65,7 +67,9 @@ async fn main() {
     let database = support::database(support::Purpose::Examples).unwrap();
     let (sql, connection) = tokio_postgres::connect(database.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
-    let pool = Pool::builder(Manager::new(database.url().parse().unwrap(), NoTls)).build().unwrap();
+    let pool = Pool::builder(Manager::new(database.url().parse().unwrap(), NoTls)).max_size(8).build().unwrap();
+    let config = Config::default().table_name(AUDIT).ensure_schema(true);
+    let audit = Tracevault::with_pools(pool.clone(), None, config).unwrap();
     let builder = Traffic::builder(pool).table_name(TABLE).roll_up(false).query_timeout(Duration::from_secs(30));
     let traffic = builder.build().unwrap();
     let there = sql.query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&TABLE]).await.unwrap().get::<_, bool>(0);
@@ -73,8 +77,12 @@ async fn main() {
     if !(options.keep && there) {
         load(&sql, &traffic, options.rows).await;
     }
+    audit.prepare().await.unwrap();
+    if sql.query_one(&format!("SELECT count(*) FROM {AUDIT}"), &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        load_events(&sql, options.rows / 10).await;
+    }
     sizes(&sql).await;
-    let missed = ask(&sql, &traffic, options.runs).await;
+    let missed = ask(&sql, &traffic, &audit, options.runs).await;
     if !options.keep {
         drop_all(&sql).await;
     }
@@ -133,6 +141,19 @@ async fn load(sql: &Client, traffic: &Traffic, rows: u64) {
     }
 }
 
+/// Told by 20,000 actors, of 200 kinds.
+async fn load_events(sql: &Client, events: u64) {
+    let fill = format!(
+        "INSERT INTO {AUDIT} (id, event, actor_id, actor_type, target_id, target_type, data, mode, occurred_at, request_id) \
+         SELECT gen_random_uuid(), 'load.event_' || n % 200, 'user_' || n % 20000, 'user', 'order_' || n, 'order', \
+         jsonb_build_object('before', jsonb_build_object('price', n), 'after', jsonb_build_object('price', n + 1), \
+         'diff', jsonb_build_object('price', jsonb_build_object('before', n, 'after', n + 1))), 'sync', \
+         now() - n * interval '2 s', 'req_' || n FROM generate_series(1, {events}) AS n"
+    );
+    sql.batch_execute(&format!("{fill}; VACUUM ANALYZE {AUDIT}")).await.unwrap();
+    println!("{events} audit events stored");
+}
+
 async fn sizes(sql: &Client) {
     let all = "SELECT coalesce(nullif(regexp_replace(relname, '^traffic_load_?(p[0-9]+)?', ''), ''), 'rows'), \
                sum(reltuples)::bigint, sum(pg_table_size(oid))::bigint >> 20, sum(pg_indexes_size(oid))::bigint >> 20 \
@@ -180,8 +201,9 @@ fn line(question: &str, endpoint: &Took, target: f64, rows: &Took) -> bool {
     verdict == "MISSED"
 }
 
-async fn ask(sql: &Client, traffic: &Traffic, runs: usize) -> usize {
-    let router = traffic.dashboard().insecure_no_auth().build().unwrap();
+async fn ask(sql: &Client, traffic: &Traffic, audit: &Tracevault, runs: usize) -> usize {
+    let scope = audit.scope(ScopeOverrides::new()).unwrap();
+    let router = traffic.dashboard().insecure_no_auth().audit(audit.query(), scope).build().unwrap();
     let get = async |path: String| {
         let request = Request::get(&path).header("host", "localhost").body(Body::empty()).unwrap();
         let answer = router.clone().oneshot(request).await.unwrap();
@@ -193,6 +215,8 @@ async fn ask(sql: &Client, traffic: &Traffic, runs: usize) -> usize {
     let user = sql.query_one(&format!("{} ORDER BY started_at LIMIT 1", one("user_id")), &[]).await.unwrap();
     let user: String = user.get(0);
     let last: i64 = sql.query_one(&one("max(id)"), &[]).await.unwrap().get(0);
+    let event = format!("SELECT id::text FROM {AUDIT} WHERE event = 'load.event_9' LIMIT 1");
+    let event: String = sql.query_one(&event, &[]).await.unwrap().get(0);
     let totals = "count(*), avg(duration_us), count(*) FILTER (WHERE is_slow), count(DISTINCT user_id), \
                   percentile_disc(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY duration_us)";
     let by_route = "method, route, count(*), avg(duration_us), \
@@ -207,12 +231,9 @@ async fn ask(sql: &Client, traffic: &Traffic, runs: usize) -> usize {
         let range = format!("range={days}d");
         let when = format!("FROM {TABLE} WHERE started_at >= now() - {days} * interval '24 hours'");
         let questions = [
-            (
-                format!("overview?{range}&cmp=0"),
-                if days == 30 { 250.0 } else { 150.0 },
-                format!("SELECT {totals} {when}"),
-            ),
-            (format!("overview?{range}"), if days == 30 { 500.0 } else { 250.0 }, format!("SELECT {totals} {when}")),
+            (format!("overview?{range}&cmp=0"), 150.0, format!("SELECT {totals} {when}")),
+            // That of one stretch, put to two.
+            (format!("overview?{range}"), 150.0, format!("SELECT {totals} {when}")),
             (
                 format!("routes?{range}"),
                 200.0,
@@ -255,6 +276,17 @@ async fn ask(sql: &Client, traffic: &Traffic, runs: usize) -> usize {
             format!("SELECT * FROM {TABLE} WHERE status_code BETWEEN 500 AND 599 ORDER BY started_at DESC LIMIT 100"),
         ),
         (format!("requests/{last}"), 30.0, format!("SELECT * FROM {TABLE} WHERE id = {last}")),
+        (
+            "audit?event=load.event_7".to_owned(),
+            100.0,
+            format!("SELECT * FROM {AUDIT} WHERE event = 'load.event_7' ORDER BY occurred_at DESC, id DESC LIMIT 50"),
+        ),
+        (
+            "audit?actor=user_77".to_owned(),
+            100.0,
+            format!("SELECT * FROM {AUDIT} WHERE actor_id = 'user_77' ORDER BY occurred_at DESC, id DESC LIMIT 50"),
+        ),
+        (format!("audit/{event}"), 30.0, format!("SELECT * FROM {AUDIT} WHERE id = '{event}'")),
         ("config".to_owned(), 5.0, "SELECT 1".to_owned()),
         ("openapi.json".to_owned(), 20.0, "SELECT 1".to_owned()),
     ] {

@@ -95,6 +95,8 @@ CREATE TABLE IF NOT EXISTS "traffic_logs_route_1h" (
     PRIMARY KEY (at, method, route)
 );
 CREATE TABLE IF NOT EXISTS "traffic_logs_route_1d" (LIKE "traffic_logs_route_1h" INCLUDING ALL);
+-- Some routes by the hour, for their percentiles and sparks.
+CREATE INDEX IF NOT EXISTS "idx_traffic_logs_route_1h" ON "traffic_logs_route_1h" (method, route, at);
 
 CREATE TABLE IF NOT EXISTS "traffic_logs_status_1h" (
     at          TIMESTAMPTZ NOT NULL,
@@ -158,11 +160,11 @@ BEGIN
     RETURN NULL;
 END
 $$;
--- Tables are found where they were when this was run, whatever search path a writer has.
-ALTER FUNCTION "traffic_logs_mark"() SET search_path FROM CURRENT;
 
 -- Makes the partition of a day, and moves what the default partition holds of it. Answers whether there was none.
-CREATE OR REPLACE FUNCTION "traffic_logs_make_day"(day DATE) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION "traffic_logs_make_day"(day DATE) RETURNS boolean LANGUAGE plpgsql
+    -- A session may tell time in a style that does not read back what it means.
+    SET timezone TO 'UTC' AS $$
 DECLARE
     part  TEXT := format('"traffic_logs_p%s"', to_char(day, 'YYYYMMDD'));
     lower TIMESTAMPTZ := day::timestamp AT TIME ZONE 'UTC';
@@ -183,10 +185,15 @@ BEGIN
     RETURN true;
 END
 $$;
-ALTER FUNCTION "traffic_logs_make_day"(DATE) SET search_path FROM CURRENT;
 
 DO $$
+DECLARE
+    home TEXT := (SELECT nspname FROM pg_namespace JOIN pg_class ON relnamespace = pg_namespace.oid
+        WHERE pg_class.oid = '"traffic_logs"'::regclass);
 BEGIN
+    -- Tables are found where this one is, whatever search path a writer has: "$user" in it is somebody else for each.
+    EXECUTE format('ALTER FUNCTION "traffic_logs_mark"() SET search_path TO %I, pg_temp', home);
+    EXECUTE format('ALTER FUNCTION "traffic_logs_make_day"(DATE) SET search_path TO %I, pg_temp', home);
     IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = '"traffic_logs"'::regclass AND tgname = 'mark_inserted') THEN
         CREATE TRIGGER mark_inserted AFTER INSERT ON "traffic_logs" REFERENCING NEW TABLE AS new_rows
             FOR EACH STATEMENT EXECUTE FUNCTION "traffic_logs_mark"();

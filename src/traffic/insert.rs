@@ -5,7 +5,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::{names::Names, quiet::Quiet, read::LiveRow, row::TrafficRow};
 use crate::{
-    error::{Error, Task},
+    error::{Error, Outcome, Task},
     pool::{Connections, Lease},
 };
 
@@ -36,9 +36,9 @@ pub(super) async fn insert(
         Err(_) => return Err(failed(task.timed_out())),
     };
     let answer = lease.within(lease.batch_execute("COMMIT")).await;
-    // A server that answers has rolled it back.
-    let unanswered = !matches!(&answer, Ok(Err(error)) if error.as_db_error().is_some());
-    lease.settle(task, answer).map_err(|error| Failure { error, unanswered })?;
+    // Not every error says that it was rolled back: a pooler tells of a server that is gone.
+    let failed = |error: Error| Failure { unanswered: error.outcome() == Outcome::Unknown, error };
+    lease.settle(Task::Commit, answer).map_err(failed)?;
     let live = |(row, (id, created_at)): (&TrafficRow, (i64, OffsetDateTime))| LiveRow::of(row, id, created_at);
     Ok(rows.iter().zip(stored).map(live).collect())
 }

@@ -45,8 +45,26 @@ impl Names {
     /// This SQL, for this table.
     pub(super) fn sql(&self, text: &str) -> String {
         let schema = self.table.schema().map(|schema| format!("\"{schema}\".")).unwrap_or_default();
-        text.replace("\"idx_traffic_logs_", &format!("\"idx_{}_", self.stem))
-            .replace("\"traffic_logs_", &format!("{schema}\"{}_", self.stem))
-            .replace("\"traffic_logs\"", &self.table.to_string())
+        let (index, other) = (format!("\"idx_{}_", self.stem), format!("{schema}\"{}_", self.stem));
+        // What was put in is not looked at again: the schema may be called `traffic_logs`.
+        let part = |part: &str| part.replace("\"idx_traffic_logs_", &index).replace("\"traffic_logs_", &other);
+        text.split("\"traffic_logs\"").map(part).collect::<Vec<_>>().join(&self.table.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_may_be_called_as_the_default_table() {
+        let sql = "\"traffic_logs_marks\" \"traffic_logs\" \"idx_traffic_logs_user\"";
+        for (schema, expected) in [
+            ("traffic_logs", r#""traffic_logs"."t_marks" "traffic_logs"."t" "idx_t_user""#),
+            ("traffic_logs_eu", r#""traffic_logs_eu"."t_marks" "traffic_logs_eu"."t" "idx_t_user""#),
+        ] {
+            let names = Names::new(TableName::new("t").unwrap().in_schema(schema).unwrap());
+            assert_eq!(names.sql(sql), expected);
+        }
     }
 }

@@ -21,6 +21,8 @@ use crate::moment;
 const UNMATCHED: &str = "<unmatched>";
 /// In characters.
 const LONGEST_URL: usize = 2_048;
+/// In bytes: an index of PostgreSQL holds some 2,700 of a row, and rollups are found by method and route.
+const LONGEST_ROUTE: usize = 2_048;
 const LONGEST_NAME: usize = 512;
 const LONGEST_METHOD: usize = 32;
 
@@ -148,12 +150,16 @@ impl Rules {
 
     fn route(&self, pattern: Option<&str>, path: &str, original_url: &str) -> (String, Option<String>) {
         let path = || kept(path, LONGEST_URL).unwrap_or_else(|| original_url.to_owned());
-        match (self.route_value, pattern.and_then(|pattern| kept(pattern, LONGEST_URL))) {
+        let (mut route, rollup_route) = match (self.route_value, pattern.and_then(|pattern| kept(pattern, LONGEST_URL)))
+        {
             (RouteValue::Pattern, Some(pattern)) => (pattern, None),
             (RouteValue::Pattern, None) => (path(), Some(UNMATCHED.to_owned())),
             (RouteValue::Path, _) => (path(), None),
             (RouteValue::OriginalUrl, _) => (original_url.to_owned(), None),
-        }
+        };
+        let end = (0..=LONGEST_ROUTE.min(route.len())).rev().find(|end| route.is_char_boundary(*end));
+        route.truncate(end.unwrap_or_default());
+        (route, rollup_route)
     }
 }
 

@@ -38,9 +38,10 @@ pub(super) fn literal(micros: i64) -> String {
 }
 
 fn text(micros: i64) -> String {
-    // What no year of four digits tells is before everything, or behind; PostgreSQL has no year 0.
+    // What no year of four digits tells is before everything, or behind.
     let beyond = if micros < 0 { "-infinity" } else { "infinity" };
     let at = moment(micros);
+    // PostgreSQL has no year 0.
     if (1..10_000).contains(&at.year()) {
         moment::rfc3339(at).unwrap_or_else(|_| beyond.to_owned())
     } else {

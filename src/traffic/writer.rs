@@ -18,7 +18,10 @@ use super::{
     stats::Counts,
     viewers::Stored,
 };
-use crate::{error::Error, pool::Connections};
+use crate::{
+    error::{Error, ErrorClass},
+    pool::Connections,
+};
 
 /// What waits.
 pub(super) enum Item {
@@ -167,5 +170,8 @@ impl Store {
 }
 
 fn again(error: &Error) -> bool {
-    error.is_retryable() && !error.is_record_refused()
+    // Refused by no constraint of the table, but by the default partition's own: the day was made while the row was on its
+    // way there. The next try finds it.
+    let is_moved = error.sqlstate() == Some("23514") && error.class() == Some(ErrorClass::Environment);
+    is_moved || error.is_retryable() && !error.is_record_refused()
 }

@@ -33,6 +33,11 @@ pub(crate) struct Args {
     /// Which indexes it gets
     #[arg(long, value_enum, default_value = "lean")]
     indexes: Choice,
+
+    /// A traffic table with its rollups, in place of an audit table; where the search path leads to
+    #[cfg(feature = "traffic")]
+    #[arg(long, conflicts_with_all = ["indexes", "schema"])]
+    traffic: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -44,6 +49,18 @@ enum Choice {
 }
 
 pub(crate) fn run(args: Args) -> Exit {
+    match rendered(args) {
+        Ok(sql) => console::written(io::stdout().write_all(sql.as_bytes())),
+        Err(Error::Config(error)) if error.key() == "table_name" => console::misused("`<TABLE>`", error.reason()),
+        Err(error) => console::fail(&error),
+    }
+}
+
+fn rendered(args: Args) -> Result<String, Error> {
+    #[cfg(feature = "traffic")]
+    if args.traffic {
+        return tracevault::traffic::generate_traffic_init_sql(&args.table);
+    }
     let indexes = match args.indexes {
         Choice::Lean => Indexes::Lean,
         Choice::ReadHeavy => Indexes::ReadHeavy,
@@ -53,9 +70,5 @@ pub(crate) fn run(args: Args) -> Exit {
         Some(schema) => sql.schema(schema),
         None => sql,
     };
-    match sql.render() {
-        Ok(sql) => console::written(io::stdout().write_all(sql.as_bytes())),
-        Err(Error::Config(error)) if error.key() == "table_name" => console::misused("`<TABLE>`", error.reason()),
-        Err(error) => console::fail(&error),
-    }
+    sql.render()
 }

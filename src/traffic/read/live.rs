@@ -82,6 +82,9 @@ impl std::fmt::Debug for LiveRow {
 pub(super) const COLUMNS: &str = "id, user_id, session_id, method, route, original_url, status_code, duration_ms, \
                                   is_slow, created_at";
 
+/// So many ids behind a cursor are looked at again.
+const OVERLAP: i64 = 10_000;
+
 /// Which of the latest requests are meant.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -191,7 +194,7 @@ impl Traffic {
         }
         let snapshot = Snapshot::open(&self.0).await?;
         let bound = query.filter.bound();
-        let (after, limit) = (query.after.unwrap_or_default().max(0), i64::from(query.limit));
+        let (after, limit) = (query.after.unwrap_or_default().max(i64::MIN + OVERLAP), i64::from(query.limit));
         let mut params = bound.params();
         params.extend([(&limit as &_, Type::INT8), (&after as &_, Type::INT8)]);
         let filter = bound.sql();
@@ -204,7 +207,7 @@ impl Traffic {
             Some(_) => format!(
                 "SELECT {COLUMNS} FROM ((SELECT {COLUMNS} FROM \"traffic_logs\" WHERE id > $6 \
                  AND started_at > now() - interval '48 hours' AND {filter} ORDER BY id LIMIT $5) \
-                 UNION ALL (SELECT {COLUMNS} FROM \"traffic_logs\" WHERE id <= $6 AND id > $6 - 10000 \
+                 UNION ALL (SELECT {COLUMNS} FROM \"traffic_logs\" WHERE id <= $6 AND id > $6 - {OVERLAP} \
                  AND started_at > now() - interval '48 hours' AND created_at > now() - interval '5 s' AND {filter} \
                  ORDER BY id DESC LIMIT $5)) AS both_parts ORDER BY id"
             ),

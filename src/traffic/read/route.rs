@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use super::{
     super::{
-        cover::{Cover, Level, Marks},
+        cover::{Cover, Horizons, Level, Marks},
         histogram::Histogram,
         quiet::Quiet,
         snapshot::{Param, Snapshot},
@@ -113,7 +113,7 @@ impl Traffic {
         let totals = routes::one(&snapshot, &cover, span, method, route).await?;
         let slots = one.slots(&cover).await?;
         let errors = totals.as_ref().map_or(0, |totals| totals.error_count);
-        let bucket = bucket(span);
+        let bucket = bucket(span, snapshot.horizons());
         let max_us = totals.as_ref().map_or(0, RouteRow::max_us);
         let detail = RouteDetail {
             range: RangeShown::of(span, bucket),
@@ -284,12 +284,14 @@ impl One<'_> {
     }
 }
 
-/// In seconds. What is shorter than hours is read from rows.
-fn bucket(span: Span) -> i64 {
+/// In seconds. What is shorter than hours is read from rows, where there are any left.
+fn bucket(span: Span, horizons: &Horizons) -> i64 {
     const HOUR: i64 = 3_600;
     let up_to = [(2 * HOUR, 60), (6 * HOUR, 300), (14 * 24 * HOUR, HOUR)];
     let seconds = (span.to - span.from) / 1_000_000;
-    up_to.into_iter().find(|(longest, _)| seconds <= *longest).map_or(24 * HOUR, |(_, bucket)| bucket)
+    let length = up_to.into_iter().find(|(longest, _)| seconds <= *longest).map_or(24 * HOUR, |(_, bucket)| bucket);
+    let left = if span.from < horizons.hour { 24 * HOUR } else { HOUR };
+    if span.from < horizons.raw { length.max(left) } else { length }
 }
 
 fn histogram(slots: &[(i16, i64)]) -> Histogram {

@@ -8,7 +8,7 @@ use tokio_postgres::{Row, types::Type};
 
 use super::{
     super::{
-        cover::{Cover, Level},
+        cover::{Cover, Horizons, Level},
         histogram::Histogram,
         quiet::Quiet,
         snapshot::{Param, Snapshot},
@@ -51,7 +51,7 @@ pub struct RouteRow {
     /// When the last one came in.
     #[serde(serialize_with = "rfc3339")]
     pub last_seen: OffsetDateTime,
-    /// Requests by time: the range in 24 parts, or the hours of it where it has fewer.
+    /// Requests by time: the range in at most 24 parts, each of whole hours or of whole days.
     pub spark: Vec<i64>,
 }
 
@@ -229,8 +229,9 @@ impl Traffic {
             None => None,
         };
         refine(&snapshot, &cover, span, &mut routes).await?;
+        let part = spark(span, snapshot.horizons());
         snapshot.end().await?;
-        Ok(Routes { range: RangeShown::of(span, spark(span)), routes, next })
+        Ok(Routes { range: RangeShown::of(span, part), routes, next })
     }
 }
 
@@ -296,10 +297,12 @@ fn read(snapshot: &Snapshot<'_>, row: &Row) -> Result<RouteRow, Error> {
     })
 }
 
-/// The length of a part of a spark, in seconds: whole hours.
-fn spark(span: Span) -> i64 {
+/// The length of a part of a spark, in seconds: whole hours, or whole days, which are read from fewer rows and may be
+/// all that is left.
+fn spark(span: Span, horizons: &Horizons) -> i64 {
     let hours = (span.to - span.from).div_euclid(Level::Hour.size());
-    ((hours + 23) / 24).max(1) * 3_600
+    let part = ((hours + 23) / 24).max(1);
+    if span.from < horizons.hour || part > 12 { (part + 23) / 24 * 86_400 } else { part * 3_600 }
 }
 
 /// Percentiles and sparks of these routes.
@@ -318,7 +321,7 @@ async fn refine(snapshot: &Snapshot<'_>, cover: &Cover, span: Span, routes: &mut
         histograms.entry(key).or_default().push(snapshot.get(&row, 2)?, snapshot.get(&row, 3)?);
     }
     // Days cannot be told apart by the hour: sparks are read from hours and rows alone.
-    let part = spark(span);
+    let part = spark(span, snapshot.horizons());
     let marks = snapshot.marks(span).await?;
     let hours = snapshot.cover(span, if part % 86_400 == 0 { &LEVELS } else { &LEVELS[1..] }, &marks);
     let counts = format!(

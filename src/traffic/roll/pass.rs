@@ -78,8 +78,9 @@ impl Work<'_> {
         // Their rows are gone: what is rolled up of them is all there is.
         let dropped = r#"DELETE FROM "traffic_logs_marks" WHERE at < (SELECT raw_from FROM "traffic_logs_state")"#;
         self.run(dropped).await?;
+        // A row may come late just now: a dropped day must not be recomputed from it alone.
         let hours = "SELECT DISTINCT date_trunc('hour', at, 'UTC') FROM \"traffic_logs_marks\" \
-                     WHERE level = 0 AND at < $1 ORDER BY 1 DESC";
+                     WHERE level = 0 AND at < $1 AND at >= (SELECT raw_from FROM \"traffic_logs_state\") ORDER BY 1 DESC";
         for hour in self.times(hours, closed).await? {
             pass.minutes += self.minutes(hour, closed).await?;
         }
@@ -217,10 +218,14 @@ pub(in crate::traffic) async fn rebuild(roller: &Roller, from: i64, to: i64) -> 
             "at >= greatest(date_trunc('minute', {from}, 'UTC'), (SELECT raw_from FROM \"traffic_logs_state\")) \
              AND at < least({to}, date_trunc('minute', now() - {SETTLE}, 'UTC'))"
         );
+        // Not all of the time that was asked for, which may be very long, but what has rows or rollups of it.
+        let first = "coalesce(least((SELECT min(started_at) FROM \"traffic_logs\" WHERE started_at > '-infinity'), \
+                     (SELECT min(at) FROM \"traffic_logs_total_1m\"), (SELECT min(at) FROM \"traffic_logs_total_1h\"), \
+                     (SELECT min(at) FROM \"traffic_logs_route_1d\")), 'infinity')";
         let mark = format!(
             "WITH marked AS (INSERT INTO \"traffic_logs_marks\" (level, at) \
-             SELECT 0, at FROM generate_series(date_trunc('minute', {from}, 'UTC'), {to}, interval '1 minute') AS at \
-             WHERE {range} RETURNING 1) SELECT count(*) FROM marked"
+             SELECT 0, at FROM generate_series(date_trunc('minute', greatest({from}, {first}), 'UTC'), least({to}, now()), \
+             interval '1 minute') AS at WHERE {range} RETURNING 1) SELECT count(*) FROM marked"
         );
         let minutes: i64 = work.one(&mark, &[]).await?;
         let left = format!("SELECT EXISTS (SELECT FROM \"traffic_logs_marks\" WHERE level = 0 AND {range})");

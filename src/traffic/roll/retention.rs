@@ -20,7 +20,7 @@ pub struct Retention {
     pub minutes: Option<u32>,
     /// Routes, statuses, errors and users by the hour.
     pub hours: Option<u32>,
-    /// The same by the day, totals by the hour, and who was seen when.
+    /// The same by the day, totals by the hour, who was seen when, and the names of users that were seen no later.
     pub days: Option<u32>,
 }
 
@@ -28,8 +28,8 @@ impl Retention {
     pub(in crate::traffic) fn check(self) -> Result<(), ConfigError> {
         let Self { raw, minutes, hours, days } = self;
         let wrong = |reason: &str| Err(ConfigError::new("retention", reason));
-        if [raw, minutes, hours, days].contains(&Some(0)) {
-            return wrong("keeps something for 0 days: the shortest is 1");
+        if ![raw, minutes, hours, days].iter().flatten().all(|days| (1..=LONGEST).contains(days)) {
+            return wrong("keeps something for less than 1 day or more than 365,000: left out, it is kept");
         }
         let forever = |kept: Option<u32>| kept.unwrap_or(u32::MAX);
         if forever(raw) > forever(hours) || forever(hours) > forever(days) {
@@ -38,6 +38,9 @@ impl Retention {
         Ok(())
     }
 }
+
+/// In days. Much more than that before now, no calendar of PostgreSQL knows.
+const LONGEST: u32 = 365_000;
 
 /// What is dropped with each horizon.
 const KEPT: [(&str, &[&str]); 3] = [
@@ -113,7 +116,11 @@ async fn drop_days(work: &Work<'_>, days: u32) -> Result<u64, Error> {
 }
 
 async fn delete(work: &Work<'_>, horizon: &str, tables: &[&str], days: u32) -> Result<(), Error> {
-    let cut = cut(days);
+    let mut cut = cut(days);
+    if horizon != "minute_from" {
+        // A day is recomputed from its hours for as long as a row of it may still change.
+        cut = format!("least({cut}, (SELECT raw_from FROM \"traffic_logs_state\"))");
+    }
     let due = format!("SELECT EXISTS (SELECT FROM \"traffic_logs_state\" WHERE {horizon} < {cut})");
     if !work.one::<bool>(&due, &[]).await? {
         return Ok(());
@@ -122,6 +129,10 @@ async fn delete(work: &Work<'_>, horizon: &str, tables: &[&str], days: u32) -> R
     work.run(&format!("UPDATE \"traffic_logs_state\" SET {horizon} = {cut}")).await?;
     for table in tables {
         work.run(&format!("DELETE FROM \"traffic_logs_{table}\" WHERE at < {cut}")).await?;
+    }
+    if horizon == "day_from" {
+        // Nobody is left whose names these are.
+        work.run(&format!("DELETE FROM \"traffic_logs_users\" WHERE last_at < {cut}")).await?;
     }
     work.run("COMMIT").await
 }

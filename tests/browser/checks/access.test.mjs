@@ -2,35 +2,25 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { after, before, test } from 'node:test';
-import { browser, visit } from '../lib/browser.mjs';
-import { App, Database } from '../lib/fixture.mjs';
+import { before, test } from 'node:test';
+import { visit } from '../lib/browser.mjs';
+import { stand } from '../lib/stand.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-let database;
-let app;
-let chromium;
 let pages;
-
+const here = stand({});
 before(async () => {
-  [database, chromium] = await Promise.all([Database.start(), browser()]);
-  app = await App.start(database);
-  const [event] = await database.sql("SELECT id FROM audit_logs WHERE event = 'product.price.updated'");
-  const [request] = await database.sql('SELECT max(id) FROM traffic_logs');
+  const [event] = await here.database.sql("SELECT id FROM audit_logs WHERE event = 'product.price.updated'");
+  const [request] = await here.database.sql('SELECT max(id) FROM traffic_logs');
   const route = `/route?method=GET&route=${encodeURIComponent('/api/r1/{id}')}`;
   pages = ['/', '/live', '/routes', route, '/users', '/users/u1', '/errors', `/requests/${request}`, '/audit', `/audit/${event}`, '/nothing'];
-});
-after(async () => {
-  await chromium?.close();
-  await app?.end();
-  await database?.end();
 });
 
 for (const colorScheme of ['light', 'dark']) {
   test(`A17: axe finds nothing serious in ${colorScheme}`, async () => {
     const found = [];
     for (const path of pages) {
-      const page = await visit(chromium, app.board + path, { colorScheme, bypassCSP: true, away: path === '/nothing' });
+      const page = await visit(here.chromium, here.app.board + path, { colorScheme, bypassCSP: true, away: path === '/nothing' });
       await page.waitForLoadState('networkidle');
       await page.evaluate(axe);
       const { violations } = await page.evaluate(() => globalThis.axe.run());
@@ -45,7 +35,7 @@ for (const colorScheme of ['light', 'dark']) {
 
 test('A17: every chart has a table', async () => {
   for (const path of ['/', pages[3]]) {
-    const page = await visit(chromium, app.board + path);
+    const page = await visit(here.chromium, here.app.board + path);
     const charts = await page.locator('[data-chart]').count();
     assert.ok(charts >= 1, path);
     assert.ok((await page.locator('details table').count()) >= charts, path);
@@ -54,7 +44,7 @@ test('A17: every chart has a table', async () => {
 });
 
 test('A17: the whole tour by keyboard', async () => {
-  const page = await visit(chromium, `${app.board}/`);
+  const page = await visit(here.chromium, `${here.app.board}/`);
   for (const [key, path] of [['l', '/live'], ['r', '/routes'], ['u', '/users'], ['e', '/errors'], ['a', '/audit'], ['o', '/']]) {
     await page.keyboard.press(key);
     await page.waitForURL((url) => url.pathname === `/traffic-dashboard${path}`);
@@ -90,7 +80,7 @@ test('A17: the whole tour by keyboard', async () => {
 });
 
 test('A18: the theme stays, without a flash, and motion stops where it is not wanted', async () => {
-  const page = await visit(chromium, `${app.board}/`, { colorScheme: 'light', reducedMotion: 'reduce' });
+  const page = await visit(here.chromium, `${here.app.board}/`, { colorScheme: 'light', reducedMotion: 'reduce' });
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await ground();
   for (let n = 0; n < 3 && (await ground()) === light; n += 1) await page.keyboard.press('t');
@@ -105,7 +95,7 @@ test('A18: the theme stays, without a flash, and motion stops where it is not wa
   });
   await page.reload();
   assert.equal(await page.evaluate(() => globalThis.firstGround), dark, 'from the first paint on');
-  await page.goto(`${app.board}/live`);
+  await page.goto(`${here.app.board}/live`);
   const moving = await page.evaluate(() => document.getAnimations().filter((one) => one.playState === 'running').length);
   assert.equal(moving, 0);
   await page.done();
@@ -113,7 +103,7 @@ test('A18: the theme stays, without a flash, and motion stops where it is not wa
 
 test('A19: on a phone nothing is wider than the screen', async () => {
   for (const path of pages) {
-    const page = await visit(chromium, app.board + path, { viewport: { width: 375, height: 800 }, away: path === '/nothing' });
+    const page = await visit(here.chromium, here.app.board + path, { viewport: { width: 375, height: 800 }, away: path === '/nothing' });
     await page.waitForLoadState('networkidle');
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= 375, `${path}: ${wide}`);

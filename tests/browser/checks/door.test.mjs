@@ -1,31 +1,14 @@
 // Who gets in, where it is mounted, what it loads (A1, A3, A4, A20, A21).
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { browser, visit } from '../lib/browser.mjs';
-import { App, Database } from '../lib/fixture.mjs';
+import { test } from 'node:test';
+import { visit } from '../lib/browser.mjs';
+import { stand } from '../lib/stand.mjs';
 
 const PAGES = ['', '/', '/live', '/routes', '/users', '/users/u1', '/errors', '/audit'];
-let database;
-let chromium;
-const apps = [];
-
-async function app(options) {
-  const one = await App.start(database, options);
-  apps.push(one);
-  return one;
-}
-
-before(async () => {
-  [database, chromium] = await Promise.all([Database.start(), browser()]);
-});
-after(async () => {
-  await chromium?.close();
-  await Promise.all(apps.map((one) => one.end()));
-  await database?.end();
-});
+const here = stand();
 
 test('A1: without the credentials nothing is answered', async () => {
-  const { board } = await app({ auth: 'admin:se:cret' });
+  const { board } = await here.start({ auth: 'admin:se:cret' });
   const calls = ['/api/config', '/api/overview', '/api/stream', '/api/audit', '/audit/export.csv', '/audit/export.ndjson'];
   for (const path of [...PAGES, ...calls]) {
     for (const credentials of [undefined, 'admin:wrong', 'other:se:cret', 'admin:se']) {
@@ -36,18 +19,18 @@ test('A1: without the credentials nothing is answered', async () => {
       assert.doesNotMatch(await response.text(), /href=|requests/i, path);
     }
   }
-  const page = await visit(chromium, board, { httpCredentials: { username: 'admin', password: 'se:cret' } });
+  const page = await visit(here.chromium, board, { httpCredentials: { username: 'admin', password: 'se:cret' } });
   assert.equal(page.status, 200);
   await page.done();
 });
 
 for (const base of ['/traffic-dashboard', '/x/y', '/']) {
   test(`A3, A4: mounted at ${base}, every link, asset and call answers`, async () => {
-    const one = await app({ base });
+    const one = await here.start({ base });
     const seen = new Set();
     for (const path of PAGES) {
       if (base === '/' && path === '') continue;
-      const page = await visit(chromium, one.board + path);
+      const page = await visit(here.chromium, one.board + path);
       assert.equal(page.status, 200, path);
       await page.waitForLoadState('networkidle');
       for (const url of page.requests) {
@@ -68,13 +51,13 @@ for (const base of ['/traffic-dashboard', '/x/y', '/']) {
 }
 
 test('A20: without JavaScript pages, details and paging work', async () => {
-  const { board } = await app();
+  const { board } = await here.start();
   for (const path of PAGES) {
-    const page = await visit(chromium, board + path, { javaScriptEnabled: false });
+    const page = await visit(here.chromium, board + path, { javaScriptEnabled: false });
     assert.equal(page.status, 200, path);
     await page.done();
   }
-  const page = await visit(chromium, `${board}/audit?limit=10`, { javaScriptEnabled: false });
+  const page = await visit(here.chromium, `${board}/audit?limit=10`, { javaScriptEnabled: false });
   const ids = new Set();
   for (let pages = 0; pages < 10; pages += 1) {
     const rows = await page.getByTestId('audit-row').all();
@@ -90,10 +73,10 @@ test('A20: without JavaScript pages, details and paging work', async () => {
 });
 
 test('A21: what a browser can load is at most 90 KB', async () => {
-  const { board } = await app();
+  const { board } = await here.start();
   const sizes = new Map();
   for (const path of PAGES) {
-    const page = await visit(chromium, board + path);
+    const page = await visit(here.chromium, board + path);
     await page.waitForLoadState('networkidle');
     for (const url of page.requests.filter((asked) => asked.includes('/assets/'))) {
       if (!sizes.has(url)) sizes.set(url, (await (await fetch(url)).arrayBuffer()).byteLength);

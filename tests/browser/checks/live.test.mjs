@@ -1,27 +1,10 @@
 // New requests come by themselves, in each mode (A9 to A11).
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { browser, text, until, visit } from '../lib/browser.mjs';
-import { App, Database } from '../lib/fixture.mjs';
+import { test } from 'node:test';
+import { text, until, visit } from '../lib/browser.mjs';
+import { stand } from '../lib/stand.mjs';
 
-let database;
-let chromium;
-const apps = [];
-
-async function app(options) {
-  const one = await App.start(database, options);
-  apps.push(one);
-  return one;
-}
-
-before(async () => {
-  [database, chromium] = await Promise.all([Database.start(), browser()]);
-});
-after(async () => {
-  await chromium?.close();
-  await Promise.all(apps.map((one) => one.end()));
-  await database?.end();
-});
+const here = stand();
 
 const rows = (page) => page.locator('#livelist tbody tr');
 const ids = (page) => rows(page).locator('.time a').evaluateAll((all) => all.map((link) => link.pathname));
@@ -29,9 +12,9 @@ const shows = (page, path) => rows(page).filter({ hasText: path }).count();
 
 for (const [mode, limit] of [['poll', 3000], ['sse', 1000], ['sse-pg', 1000]]) {
   test(`A9: by ${mode} three requests are there within ${limit} ms, also from another process where that is promised`, async () => {
-    const one = await app({ mode });
-    const other = mode === 'sse' ? one : await app({ mode });
-    const page = await visit(chromium, `${one.board}/live`);
+    const one = await here.start({ mode });
+    const other = mode === 'sse' ? one : await here.start({ mode });
+    const page = await visit(here.chromium, `${one.board}/live`);
     await until('live', 5000, async () => /live|polling/i.test(await text(page, 'state')));
     for (const name of ['a', 'b', 'c']) await other.get(`/ok/${mode}-${name}`);
     const took = await until('three rows', limit, async () => (await shows(page, `/ok/${mode}-`)) === 3);
@@ -43,8 +26,8 @@ for (const [mode, limit] of [['poll', 3000], ['sse', 1000], ['sse-pg', 1000]]) {
 }
 
 test('A10: a pause asks for nothing; going on shows what was missed, once', async () => {
-  const one = await app();
-  const page = await visit(chromium, `${one.board}/live`);
+  const one = await here.start();
+  const page = await visit(here.chromium, `${one.board}/live`);
   await until('live', 5000, async () => /polling/i.test(await text(page, 'state')));
   await page.keyboard.press('p');
   await until('paused', 2000, async () => /paused/i.test(await text(page, 'state')));
@@ -67,8 +50,8 @@ test('A10: a pause asks for nothing; going on shows what was missed, once', asyn
 
 for (const mode of ['poll', 'sse']) {
   test(`A11: by ${mode} a server that was killed is missed, and found again`, async () => {
-    let one = await app({ mode });
-    const page = await visit(chromium, `${one.board}/live`);
+    let one = await here.start({ mode });
+    const page = await visit(here.chromium, `${one.board}/live`);
     page.away = true;
     await until('live', 5000, async () => /live|polling/i.test(await text(page, 'state')));
     await one.get(`/ok/${mode}-before`);
@@ -76,7 +59,7 @@ for (const mode of ['poll', 'sse']) {
     const { port } = one;
     await one.end();
     await until('reconnecting', 10000, async () => /reconnecting/i.test(await text(page, 'state')));
-    one = await app({ mode, port });
+    one = await here.start({ mode, port });
     await one.get(`/ok/${mode}-after`);
     await until('a row after it', 15000, async () => (await shows(page, `/ok/${mode}-after`)) === 1);
     const all = await ids(page);
@@ -86,8 +69,8 @@ for (const mode of ['poll', 'sse']) {
 }
 
 test('A11: of six hundred rows five hundred are kept', async () => {
-  const one = await app();
-  const page = await visit(chromium, `${one.board}/live`);
+  const one = await here.start();
+  const page = await visit(here.chromium, `${one.board}/live`);
   await until('live', 5000, async () => /polling/i.test(await text(page, 'state')));
   for (let n = 0; n < 600; n += 50) {
     await Promise.all(Array.from({ length: 50 }, (_, at) => one.get(`/ok/many-${n + at}`)));
@@ -99,12 +82,12 @@ test('A11: of six hundred rows five hundred are kept', async () => {
 });
 
 test('who comes back after long asks for what is kept, not for all of it', async () => {
-  const one = await app();
-  const page = await visit(chromium, `${one.board}/live`);
+  const one = await here.start();
+  const page = await visit(here.chromium, `${one.board}/live`);
   await until('live', 5000, async () => /polling/i.test(await text(page, 'state')));
   await page.keyboard.press('p');
   await until('paused', 2000, async () => /paused/i.test(await text(page, 'state')));
-  await database.sql(`INSERT INTO traffic_logs (started_at, ended_at, method, route, original_url, status_code, duration_us, is_slow)
+  await here.database.sql(`INSERT INTO traffic_logs (started_at, ended_at, method, route, original_url, status_code, duration_us, is_slow)
     SELECT now(), now(), 'GET', '/ok/{name}', '/ok/long-' || n, 200, 1000, false FROM generate_series(1, 5000) AS n`);
   await page.waitForTimeout(5500);
   const asked = page.requests.length;
@@ -116,8 +99,8 @@ test('who comes back after long asks for what is kept, not for all of it', async
 });
 
 test('a list of one route has no stream, and says nothing on the console of it', async () => {
-  const one = await app({ mode: 'sse' });
-  const page = await visit(chromium, `${one.board}/live?route=${encodeURIComponent('/ok/{name}')}`);
+  const one = await here.start({ mode: 'sse' });
+  const page = await visit(here.chromium, `${one.board}/live?route=${encodeURIComponent('/ok/{name}')}`);
   await one.get('/ok/of-a-route');
   await until('a row', 4000, async () => (await shows(page, '/ok/of-a-route')) === 1);
   assert.deepEqual(page.requests.filter((url) => url.includes('/api/stream')), []);
@@ -125,8 +108,8 @@ test('a list of one route has no stream, and says nothing on the console of it',
 });
 
 test('the end of a stream after half a minute is no news', async () => {
-  const one = await app({ mode: 'sse' });
-  const page = await visit(chromium, `${one.board}/live`);
+  const one = await here.start({ mode: 'sse' });
+  const page = await visit(here.chromium, `${one.board}/live`);
   await until('live', 5000, async () => /live/i.test(await text(page, 'state')));
   await page.evaluate(() => {
     window.said = [];

@@ -1,22 +1,10 @@
 // The numbers of a page are those of SQL, and the URL is the page's state (A5 to A8).
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { browser, text, visit } from '../lib/browser.mjs';
-import { App, Database } from '../lib/fixture.mjs';
+import { test } from 'node:test';
+import { text, visit } from '../lib/browser.mjs';
+import { stand } from '../lib/stand.mjs';
 
-let database;
-let app;
-let chromium;
-
-before(async () => {
-  [database, chromium] = await Promise.all([Database.start(), browser()]);
-  app = await App.start(database);
-});
-after(async () => {
-  await chromium?.close();
-  await app?.end();
-  await database?.end();
-});
+const here = stand({});
 
 /** The last 24 hours, to the second, so that all askers mean the same. */
 function day() {
@@ -30,15 +18,15 @@ const value = async (page, testid) => Number(await page.getByTestId(testid).getA
 
 test('A5: each tile is what the API says, and what SQL counts', async () => {
   const { query, where } = day();
-  const page = await visit(chromium, `${app.board}/${query}`);
-  const overview = await app.api(`/overview${query}`);
-  const count = (condition) => database.number(`SELECT count(*) FROM traffic_logs WHERE ${where} AND ${condition}`);
+  const page = await visit(here.chromium, `${here.app.board}/${query}`);
+  const overview = await here.app.api(`/overview${query}`);
+  const count = (condition) => here.database.number(`SELECT count(*) FROM traffic_logs WHERE ${where} AND ${condition}`);
   const total = await count('true');
   assert.ok(total > 900, `${total}`);
   const errors = await count('status_code >= 400');
   const slow = await count('is_slow');
-  const users = await database.number(`SELECT count(DISTINCT user_id) FROM traffic_logs WHERE ${where}`);
-  const p95 = (await database.number(`SELECT percentile_disc(0.95) WITHIN GROUP (ORDER BY duration_us) FROM traffic_logs WHERE ${where}`)) / 1000;
+  const users = await here.database.number(`SELECT count(DISTINCT user_id) FROM traffic_logs WHERE ${where}`);
+  const p95 = (await here.database.number(`SELECT percentile_disc(0.95) WITHIN GROUP (ORDER BY duration_us) FROM traffic_logs WHERE ${where}`)) / 1000;
   assert.equal(overview.totalRequests, total);
   assert.equal(await value(page, 'kpi-requests'), total);
   assert.equal(overview.errorRequestCount, errors);
@@ -55,15 +43,15 @@ test('A5: each tile is what the API says, and what SQL counts', async () => {
 });
 
 test('A6: the range is in the URL; reload, another browser and Back show the same', async () => {
-  const page = await visit(chromium, `${app.board}/`);
+  const page = await visit(here.chromium, `${here.app.board}/`);
   const before = page.url();
   await page.getByTestId('ranges').getByText('7d', { exact: true }).click();
   await page.waitForURL(/range=7d/);
   const seen = await value(page, 'kpi-requests');
-  assert.equal(seen, await database.number("SELECT count(*) FROM traffic_logs WHERE started_at > now() - interval '7 days'"));
+  assert.equal(seen, await here.database.number("SELECT count(*) FROM traffic_logs WHERE started_at > now() - interval '7 days'"));
   await page.reload();
   assert.equal(await value(page, 'kpi-requests'), seen);
-  const other = await visit(chromium, page.url());
+  const other = await visit(here.chromium, page.url());
   assert.equal(await value(other, 'kpi-requests'), seen);
   await other.done();
   await page.goBack();
@@ -72,7 +60,7 @@ test('A6: the range is in the URL; reload, another browser and Back show the sam
 });
 
 test('A7: a status that is clicked becomes a filter; its chip takes it away', async () => {
-  const page = await visit(chromium, `${app.board}/errors`);
+  const page = await visit(here.chromium, `${here.app.board}/errors`);
   await page.locator('main a[href*="status=5xx"]').first().click();
   await page.waitForURL(/status=5xx/);
   assert.equal(await page.getByTestId('chip-status').count(), 1);
@@ -85,7 +73,7 @@ test('A7: a status that is clicked becomes a filter; its chip takes it away', as
 });
 
 test('A8: a drag on the chart is a stretch of time', async () => {
-  const page = await visit(chromium, `${app.board}/`);
+  const page = await visit(here.chromium, `${here.app.board}/`);
   const plot = page.locator('.u-over').first();
   await plot.waitFor();
   const box = await plot.boundingBox();

@@ -43,6 +43,14 @@ fn without_credentials_it_says_what_there_is() {
     assert!(table.err.contains("--traffic-table"), "{}", table.err);
 }
 
+#[test]
+fn the_traffic_table_is_printed_too() {
+    let ran = run_at("", &["init-sql", "web_traffic", "--traffic"], "");
+    let expected = tracevault::traffic::generate_traffic_init_sql("web_traffic").unwrap();
+    assert_eq!((ran.code, ran.out), (0, expected));
+    assert_eq!(run_at("", &["init-sql", "x; drop", "--traffic"], "").code, 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_serves_traffic_and_audit_events_and_ends_when_it_is_told_to() {
     let (site, table) = (Site::new("cli_board").await, Table::new("cli_board_audit").await);

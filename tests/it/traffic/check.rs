@@ -210,10 +210,9 @@ fn close(got_ms: Option<f64>, truth_us: Option<i64>) {
         assert!(got_ms.is_none() && truth_us.is_none(), "{got_ms:?} {truth_us:?}");
         return;
     };
-    // Below the first slot there is only its middle.
     let truth = f64::from(u32::try_from(truth).unwrap());
     let ratio = got * 1_000.0 / truth;
-    assert!(truth < 70.0 || (0.955..=1.046).contains(&ratio), "{got} ms for {truth} us");
+    assert!((0.955..=1.046).contains(&ratio), "{got} ms for {truth} us");
 }
 
 /// So long before now, at the begin of a minute.

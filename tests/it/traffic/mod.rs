@@ -2,6 +2,7 @@
 
 mod check;
 mod days;
+mod edges;
 #[cfg(feature = "axum")]
 mod layer;
 mod reading;
