@@ -24,6 +24,8 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next:
     }
     let mut response = if !site.hosts.allow(&parts) {
         Problem::misdirected().into_response()
+    } else if is_foreign(&parts.headers) {
+        Problem::forbidden("this is looked at by its own address, not by a part of another site's page").into_response()
     } else if let Some(viewer) = site.auth.viewer(&parts) {
         let base = site.mount_path.clone().unwrap_or_else(|| base::of(&parts));
         let path = parts.uri.path().to_owned();
@@ -35,6 +37,14 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next:
     harden(response.headers_mut());
     response.extensions_mut().insert(Untracked);
     response
+}
+
+/// Whether a browser asks on behalf of another site's page, or ahead of its user: nobody would see the answer, but it
+/// would be told that a viewer looked.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let is = |name, value: &str| headers.get(name).is_some_and(|given: &HeaderValue| given == value);
+    let ahead = headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"));
+    ahead || is("sec-fetch-site", "cross-site") && !is("sec-fetch-dest", "document")
 }
 
 fn harden(headers: &mut HeaderMap) {

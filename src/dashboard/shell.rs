@@ -340,6 +340,8 @@ pub(super) async fn page<T: Template>(
 /// A page that says what went wrong, with its status.
 pub(super) fn failed(site: &Site, visit: &Visit, asked: &Asked, tab: Tab, problem: Problem) -> Response {
     let status = problem.status();
-    let shell = Shell::new(site, visit, asked, tab, problem.title());
+    let mut shell = Shell::new(site, visit, asked, tab, problem.title());
+    // What is asked wrongly stays wrong: only a database may come back.
+    shell.live &= status.is_server_error();
     (status, show(&Failed { shell, problem })).into_response()
 }

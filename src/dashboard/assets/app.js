@@ -19,16 +19,19 @@ const stored = (name, value) => {
 };
 
 // Times, by the clock that was asked for.
-const clock = new Intl.DateTimeFormat("en", {
+const parts = {
   month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
   timeZone: page.local ? undefined : "UTC",
-});
+};
+const clock = new Intl.DateTimeFormat("en", parts);
 const moment = (date) => clock.format(date).replace(",", "");
-function localize(within) {
+// Audit events are of any year.
+const exact = new Intl.DateTimeFormat("en", { ...parts, year: "numeric", fractionalSecondDigits: 3 });
+export function localize(within) {
   if (!page.local) return;
   for (const time of all("time[datetime]", within)) {
     const date = new Date(time.dateTime);
-    if (!isNaN(date)) time.textContent = moment(date);
+    if (!isNaN(date)) time.textContent = time.closest(".audit, .audit-detail") ? exact.format(date) : moment(date);
   }
 }
 
@@ -127,7 +130,9 @@ if (chart) {
 // Refreshing: a page asks for itself again, the live list for what is new.
 const list = $("#livelist");
 const mark = $("#state");
-let paused = false, streams = list && page.liveMode !== "poll";
+const filters = list?.dataset.filters;
+// A stream knows no routes.
+let paused = false, streams = list && page.liveMode !== "poll" && !new URLSearchParams(filters).has("route");
 let timer, source, asking;
 const rhythm = () => Number(stored("tracevault-every")) || Number(page.pollMs);
 function say(state) {
@@ -143,7 +148,7 @@ async function swap() {
   const next = await parsed(await ask(location.href));
   if (paused) return;
   // There was nothing yet, and now there is.
-  if ($("#empty") && !next.getElementById("empty")) return location.reload();
+  if ($("#empty, .failed") && !$("#empty, .failed", next)) return location.reload();
   const reading = String(getSelection()) !== "";
   for (const old of reading ? [] : all("[data-live]")) {
     const fresh = next.getElementById(old.id);
@@ -207,7 +212,7 @@ let waiting = [];
 const pill = $("#pill");
 function listen() {
   source?.close();
-  source = new EventSource(`${page.base}/api/stream?${list.dataset.filters}`);
+  source = new EventSource(`${page.base}/api/stream?${filters}`);
   const stream = source;
   const missed = () => pull().catch(() => {});
   // Some may have come before it was open.
@@ -215,20 +220,21 @@ function listen() {
   stream.addEventListener("traffic:new-request", (event) => take([JSON.parse(event.data)]));
   stream.addEventListener("traffic:gap", missed);
   stream.onerror = () => {
-    say("reconnecting");
+    // A stream ends twice a minute: that is no news.
+    clearTimeout(timer);
+    timer = setTimeout(() => stream.readyState !== EventSource.OPEN && say("reconnecting"), 1000);
     if (stream.readyState !== EventSource.CLOSED || stream !== source) return;
     streams = false;
     go();
   };
 }
 async function pull() {
-  let full;
-  do {
-    const answer = await (await ask(`${page.base}/api/live?after=${cursor}&limit=${most}&${list.dataset.filters}`)).json();
-    full = answer.requests.length >= most && answer.cursor > cursor;
-    await take(answer.requests);
-    cursor = Math.max(cursor, answer.cursor);
-  } while (full && !paused);
+  const rows = async (after) => (await ask(`${page.base}/api/live?${after}limit=${most}&${filters}`)).json();
+  let answer = await rows(`after=${cursor}&`);
+  // After long, only what would be kept of it.
+  if (answer.requests.length >= most) answer = await rows("");
+  await take(answer.requests);
+  cursor = Math.max(cursor, answer.cursor);
 }
 async function take(rows) {
   const fresh = rows.filter((row) => !seen.has(row.id)).sort((one, other) => one.id - other.id);

@@ -1,4 +1,6 @@
 // Opens an audit event beside its list.
+import { localize } from "./app.js";
+
 const panel = () => document.getElementById("audit-panel");
 let asked = 0;
 
@@ -49,9 +51,7 @@ async function open(href) {
   beside.replaceChildren(button, document.adoptNode(part));
   beside.hidden = false;
   ready(beside);
-  if (document.body.dataset.local) {
-    for (const time of beside.querySelectorAll("time")) time.textContent = new Date(time.dateTime).toLocaleString();
-  }
+  localize(beside);
   beside.focus();
 }
 

@@ -51,10 +51,16 @@ impl Kpi {
                 "Error rate",
                 (figures::percent(errors), format!("{errors:.6}")),
                 before
-                    .filter(|before| before.total_requests > 0)
+                    .filter(|before| before.total_requests > 0 && total > 0)
                     .map(|before| points(errors - figures::share(before.error_request_count, before.total_requests))),
             ),
-            ("p95", "p95 duration", p95, before.map(|before| relative(overview.p95_ms, before.p95_ms, More::Bad))),
+            (
+                "p95",
+                "p95 duration",
+                p95,
+                // No request is no quick one.
+                before.filter(|_| total > 0).map(|before| relative(overview.p95_ms, before.p95_ms, More::Bad)),
+            ),
             (
                 "slow",
                 "Slow",

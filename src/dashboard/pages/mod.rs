@@ -57,6 +57,8 @@ pub(super) async fn fallback(State(site): State<Arc<Site>>, visit: Visit, ask: R
     if visit.path.starts_with("/api/") || visit.path.starts_with("/assets/") {
         return problem.into_response();
     }
+    // Whoever asked chose this path, and links to `//somewhere` would lead there.
+    let visit = Visit { path: "/".to_owned(), ..visit };
     shell::failed(&site, &visit, &Asked::default(), Tab::Overview, problem)
 }
 

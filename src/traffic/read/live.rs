@@ -214,8 +214,15 @@ impl Traffic {
         };
         let rows = snapshot.rows(&sql, &params).await?;
         let requests: Vec<_> = rows.iter().map(|row| LiveRow::read(&snapshot, row)).collect::<Result<_, _>>()?;
+        let mut cursor = requests.iter().map(|row| row.id).max().unwrap_or_default().max(after);
+        // Nothing is left behind: what is rare must not be looked for from its last row on, again and again.
+        if requests.len() < query.limit as usize {
+            let newest = "SELECT max(id) FROM (SELECT id FROM \"traffic_logs\" ORDER BY started_at DESC, id DESC LIMIT 100) AS one";
+            for row in snapshot.rows(newest, &[]).await? {
+                cursor = snapshot.get::<Option<i64>>(&row, 0)?.unwrap_or_default().max(cursor);
+            }
+        }
         snapshot.end().await?;
-        let cursor = requests.iter().map(|row| row.id).max().unwrap_or_default().max(after);
         Ok(Live { requests, cursor })
     }
 

@@ -74,3 +74,23 @@ test('A23: a request and its events lead to each other', async () => {
   await page.locator('#side').getByText('/ok/linked').first().waitFor();
   await page.done();
 });
+
+test('by the browser\'s clock an event still has its year and its milliseconds', async () => {
+  const page = await visit(here.chromium, `${here.app.board}/audit?tz=local`, { ...login, timezoneId: 'Asia/Tokyo' });
+  const first = page.getByTestId('audit-row').first().locator('time');
+  const at = new Date(await first.getAttribute('datetime'));
+  const exact = /^\w{3} \d\d, \d{4}, \d\d:\d\d:\d\d\.\d{3}$/;
+  const told = await first.innerText();
+  assert.match(told, exact);
+  assert.equal(new Date(`${told} GMT+0900`).getTime(), at.getTime());
+  await page.getByTestId('audit-event').first().click();
+  const beside = page.locator('#audit-panel time').first();
+  await beside.waitFor();
+  assert.match(await beside.innerText(), exact);
+  await page.goto(page.url());
+  assert.match(await page.getByTestId('audit-summary').locator('time').first().innerText(), exact);
+  // Days are those of UTC, whatever the clock.
+  await page.goto(`${here.app.board}/audit/actor?actor=ann&tz=local`);
+  assert.match(await page.getByTestId('audit-day').first().innerText(), /\d{4} \(UTC\)/);
+  await page.done();
+});

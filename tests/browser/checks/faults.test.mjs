@@ -39,12 +39,17 @@ test('A25: without PostgreSQL the app serves, pages say so, counters rise, and a
   const response = await page.goto(`${here.app.board}/routes`, { timeout: 60000 });
   assert.equal(response.status(), 503);
   assert.match(await text(page, 'failed-panel'), /database/i);
+  const other = await visit(here.chromium, `${here.app.board}/errors`, { away: true });
+  assert.equal(other.status, 503);
   await until('a counter rises', 30000, async () => {
     await page.goto(`${here.app.board}/routes`, { timeout: 60000 });
     return !/^0 /.test(await text(page, 'failed'));
   });
   await here.database.start();
   await until('it is back', 20000, async () => (await page.goto(`${here.app.board}/routes`, { timeout: 60000 })).status() === 200);
+  // A page that said so comes back by itself.
+  await other.getByTestId('classes').waitFor({ timeout: 10000 });
+  await other.done();
   await here.app.get('/ok/back');
   await until('a row', 10000, async () => (await stored("original_url = '/ok/back'")).length === 1);
   await page.done();

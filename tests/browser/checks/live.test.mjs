@@ -80,3 +80,46 @@ test('A11: of six hundred rows five hundred are kept', async () => {
   assert.equal(await rows(page).count(), 500);
   await page.done();
 });
+
+test('who comes back after long asks for what is kept, not for all of it', async () => {
+  const one = await here.start();
+  const page = await visit(here.chromium, `${one.board}/live`);
+  await until('live', 5000, async () => /polling/i.test(await text(page, 'state')));
+  await page.keyboard.press('p');
+  await until('paused', 2000, async () => /paused/i.test(await text(page, 'state')));
+  await here.database.sql(`INSERT INTO traffic_logs (started_at, ended_at, method, route, original_url, status_code, duration_us, is_slow)
+    SELECT now(), now(), 'GET', '/ok/{name}', '/ok/long-' || n, 200, 1000, false FROM generate_series(1, 5000) AS n`);
+  await page.waitForTimeout(5500);
+  const asked = page.requests.length;
+  await page.keyboard.press('p');
+  await until('the newest', 4000, async () => (await shows(page, '/ok/long-5000')) === 1);
+  assert.equal(await rows(page).count(), 500);
+  assert.ok(page.requests.length - asked <= 3, `${page.requests.length - asked} requests`);
+  await page.done();
+});
+
+test('a list of one route has no stream, and says nothing on the console of it', async () => {
+  const one = await here.start({ mode: 'sse' });
+  const page = await visit(here.chromium, `${one.board}/live?route=${encodeURIComponent('/ok/{name}')}`);
+  await one.get('/ok/of-a-route');
+  await until('a row', 4000, async () => (await shows(page, '/ok/of-a-route')) === 1);
+  assert.deepEqual(page.requests.filter((url) => url.includes('/api/stream')), []);
+  await page.done();
+});
+
+test('the end of a stream after half a minute is no news', async () => {
+  const one = await here.start({ mode: 'sse' });
+  const page = await visit(here.chromium, `${one.board}/live`);
+  await until('live', 5000, async () => /live/i.test(await text(page, 'state')));
+  await page.evaluate(() => {
+    window.said = [];
+    const state = document.querySelector('#state');
+    new MutationObserver(() => window.said.push(state.textContent)).observe(state, { childList: true, characterData: true, subtree: true });
+  });
+  const streams = () => page.requests.filter((url) => url.includes('/api/stream')).length;
+  await until('another stream', 35000, async () => streams() === 2);
+  await one.get('/ok/another-stream');
+  await until('a row', 1500, async () => (await shows(page, '/ok/another-stream')) === 1);
+  assert.deepEqual(await page.evaluate(() => window.said), []);
+  await page.done();
+});

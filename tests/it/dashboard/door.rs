@@ -119,3 +119,40 @@ async fn links_begin_where_it_is_mounted() {
     }
     site.drop().await;
 }
+
+#[tokio::test]
+async fn a_path_that_is_not_there_leads_nowhere_else() {
+    let site = Site::new("door_elsewhere").await;
+    let root = Router::new().merge(site.traffic.dashboard().insecure_no_auth().build().unwrap());
+    for path in ["//evil.example/x", "/\\evil.example/x", "//evil.example", "/x//evil.example"] {
+        let page = get(&root, path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(!page.text.contains("=\"//") && !page.text.contains("=\"/\\"), "{path}: {}", page.text);
+    }
+    site.drop().await;
+}
+
+#[tokio::test]
+async fn what_another_site_has_a_browser_ask_is_not_answered() {
+    let (site, app) = board_with("door_foreign", |builder| builder.basic_auth("admin", "secret")).await;
+    let ask = |headers: &[(&str, &str)]| {
+        let mut request = with("/board/routes", header::AUTHORIZATION, ADMIN);
+        for (name, value) in headers {
+            request.headers_mut().insert(header::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        request
+    };
+    for (headers, status) in [
+        (&[("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image")][..], StatusCode::FORBIDDEN),
+        (&[("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "iframe")], StatusCode::FORBIDDEN),
+        (&[("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "empty")], StatusCode::FORBIDDEN),
+        (&[("sec-fetch-site", "none"), ("sec-purpose", "prefetch;prerender")], StatusCode::FORBIDDEN),
+        // A link from elsewhere, and the pages' own requests.
+        (&[("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "document")], StatusCode::OK),
+        (&[("sec-fetch-site", "same-origin"), ("sec-fetch-dest", "empty")], StatusCode::OK),
+        (&[], StatusCode::OK),
+    ] {
+        assert_eq!(send(&app, ask(headers)).await.status, status, "{headers:?}");
+    }
+    site.drop().await;
+}

@@ -227,3 +227,19 @@ async fn one_user_is_found_by_an_id_of_any_kind() {
     }
     site.drop().await;
 }
+
+#[tokio::test]
+async fn a_cursor_goes_on_where_a_filter_finds_nothing() {
+    let (site, app) = board("api_cursor").await;
+    let newest = "SELECT max(id) FROM (SELECT id FROM \"@\" ORDER BY started_at DESC, id DESC LIMIT 100) AS one";
+    let newest: i64 = site.one(newest).await;
+    for path in ["/board/api/live?user=nobody", "/board/api/live?user=nobody&after=1"] {
+        let live = get(&app, path).await.json();
+        assert_eq!((live["requests"].as_array().unwrap().len(), live["cursor"].as_i64()), (0, Some(newest)), "{path}");
+    }
+    // What is left behind comes next.
+    let live = get(&app, "/board/api/live?after=0&limit=3").await.json();
+    let third: i64 = site.one("SELECT max(id) FROM (SELECT id FROM \"@\" ORDER BY id LIMIT 3) AS one").await;
+    assert_eq!(live["cursor"].as_i64(), Some(third));
+    site.drop().await;
+}

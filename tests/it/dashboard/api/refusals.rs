@@ -112,3 +112,44 @@ async fn nobody_is_let_in_anywhere_without_credentials() {
     }
     site.drop().await;
 }
+
+#[tokio::test]
+async fn no_number_is_too_large_for_an_answer() {
+    let (site, app) = crate::dashboard::kit::board("api_extremes").await;
+    for path in [
+        "live?after=-9223372036854775808",
+        "live?after=9223372036854775807",
+        "live?after=-1&limit=500",
+        "overview?from=0000-01-01T00:00:00Z&to=0000-01-02T00:00:00Z",
+        "overview?from=9999-12-30T00:00:00Z&to=9999-12-31T23:59:59Z",
+        "routes?from=0000-01-01T00:00:00Z&to=0009-01-02T00:00:00Z&sort=lastSeen",
+        "users?from=9999-12-30T00:00:00Z&to=9999-12-31T23:59:59Z",
+        "errors?from=9999-12-30T00:00:00Z&to=9999-12-31T23:59:59Z",
+        "errors?range=3653d&status=999",
+        "overview?range=3653d",
+        "routes?cursor=%5B9218868437227405312%2C%22%22%2C%22%22%5D",
+        "users?cursor=%5B18442240474082181120%2C%22%22%2C%22%22%5D",
+        "routes?cursor=%5B9214364837600034815%2C%22%22%2C%22%22%5D&sort=averageDurationMs",
+    ] {
+        let status = get(&app, &format!("/board/api/{path}")).await.status;
+        assert!(status.is_success() || status == StatusCode::BAD_REQUEST, "{path}: {status}");
+        let page = path.split('?').next().unwrap().replace("overview", "");
+        let page = get(&app, &format!("/board/{page}?{}", path.split_once('?').unwrap().1)).await;
+        assert!(page.status.is_success() || page.status == StatusCode::BAD_REQUEST, "{path}: {}", page.text);
+    }
+    for path in [
+        "/board/api/requests/-9223372036854775808",
+        "/board/api/requests/9223372036854775808",
+        "/board/api/users/%00",
+        "/board/users/%00",
+        "/board/api/users/%2E%2E",
+        "/board/requests/9223372036854775807",
+        "/board/api/%2F%2F",
+        "/board//",
+        "/board/%2F",
+    ] {
+        let status = get(&app, path).await.status;
+        assert!(!status.is_server_error(), "{path}: {status}");
+    }
+    site.drop().await;
+}

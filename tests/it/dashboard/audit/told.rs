@@ -68,6 +68,19 @@ async fn each_page_is_told_of_exactly_once() {
 }
 
 #[tokio::test]
+async fn what_another_site_has_a_browser_ask_is_not_told_of() {
+    let stand = Stand::new("audit_foreign").await;
+    for path in ["/audit", "/audit/export.csv", "/api/audit"] {
+        for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-purpose", "prefetch")] {
+            let request = Request::get(format!("/board{path}")).header(name, value).body(Body::empty()).unwrap();
+            assert_eq!(send(&stand.app, request).await.status, StatusCode::FORBIDDEN, "{path}");
+        }
+    }
+    assert_eq!(stand.looked.count().await, 0);
+    stand.drop().await;
+}
+
+#[tokio::test]
 async fn what_shows_nothing_is_not_told_of() {
     let stand = Stand::new("audit_untold").await;
     for path in [

@@ -52,6 +52,12 @@ async fn changes_are_told_against_the_time_before_unless_that_is_switched_off() 
     assert!(delta.contains("more") || delta.contains("less") || delta.contains("as before"), "{delta}");
     let alone = page(&app, "/board?range=90m&cmp=0").await;
     assert!(!alone.text.contains("delta-requests"));
+    // Nothing came in: that is no success of what did.
+    site.run("DELETE FROM \"@\" WHERE started_at > now() - interval '90 minutes'").await;
+    site.roll().await;
+    let quiet = page(&app, "/board?range=90m").await;
+    assert!(quiet.text.contains("delta-requests"));
+    assert!(!quiet.text.contains("delta-p95") && !quiet.text.contains("delta-errors"));
     site.drop().await;
 }
 

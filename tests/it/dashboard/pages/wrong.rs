@@ -34,6 +34,8 @@ async fn a_page_says_what_is_wrong_with_its_url() {
             answer.text
         );
         assert!(answer.header("content-type").starts_with("text/html"), "{path}");
+        // It would be as wrong in two seconds.
+        assert!(!answer.text.contains("data-refresh"), "{path}");
     }
     site.drop().await;
 }
@@ -58,7 +60,8 @@ async fn without_its_tables_every_page_says_what_to_do() {
             "{path}: {}",
             answer.text
         );
-        // The rest of the page is there.
+        // It comes by itself once it can; the rest of the page is there.
+        assert!(answer.text.contains("data-refresh"), "{path}");
         assert!(
             answer.text.contains("data-testid=\"tabs\"") && answer.text.contains("data-testid=\"dropped\""),
             "{path}"
