@@ -46,6 +46,7 @@ impl Connections {
     }
 
     /// The same pool, with another limit on the length of statements.
+    #[allow(dead_code, reason = "only features ask for it")]
     pub(crate) fn with_statement_timeout(&self, timeout: Duration) -> Self {
         Self { limits: PoolSettings { statement_timeout: timeout, ..self.limits }, ..self.clone() }
     }

@@ -16,6 +16,8 @@ pub(super) struct Chart {
     pub(super) data: String,
     /// Where to go on a stretch of it: ends where `from` and `to` are added.
     pub(super) zoom: String,
+    /// Classes of status, and where their requests are.
+    pub(super) classes: Vec<(&'static str, String)>,
     pub(super) table: Panel,
 }
 
@@ -42,7 +44,10 @@ impl Chart {
             row
         };
         let columns = ["2xx", "3xx", "4xx", "5xx"];
-        Self::new(shell, &data, &columns, buckets.iter().filter(|one| one.count > 0).map(row).collect())
+        let page = |class: &str| if class < "4" { "/live" } else { "/errors" };
+        let classes = columns.map(|class| (class, shell.filtered(page(class), "status", class))).to_vec();
+        let rows = buckets.iter().filter(|one| one.count > 0).map(row).collect();
+        Self { classes, ..Self::new(shell, &data, &columns, rows) }
     }
 
     /// By success.
@@ -70,7 +75,7 @@ impl Chart {
         columns.extend(classes.iter().map(|name| (*name, "num")));
         columns.extend([("p50", "num"), ("p95", "num")]);
         let table = Panel::new(shell, "timeline", "Requests by time", &columns, rows);
-        Self { data: data.to_string(), zoom: shell.zoom(), table }
+        Self { data: data.to_string(), zoom: shell.zoom(), classes: Vec::new(), table }
     }
 }
 

@@ -69,12 +69,19 @@ fn groups(shell: &Shell, errors: &Errors, limit: usize) -> Panel {
             }
             .badge(one.retryable.then_some("retryable")),
             Cell::count(one.count).of(one.count, largest),
+            Cell::spark(&one.spark),
             Cell::time(one.first_seen),
             Cell::time(one.last_seen),
         ]
     };
-    let columns =
-        [("Route", "wide"), ("Status", ""), ("Requests", "num"), ("First seen", "time"), ("Last seen", "time")];
+    let columns = [
+        ("Route", "wide"),
+        ("Status", ""),
+        ("Requests", "num"),
+        ("", "sparks"),
+        ("First seen", "time"),
+        ("Last seen", "time"),
+    ];
     let known = shell.asked.user.is_none() && shell.asked.slow.is_none();
     let note = match errors.groups.len() {
         _ if !known => Some("Groups are of all users and all durations; the filter holds for the latest below."),

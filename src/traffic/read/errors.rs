@@ -1,14 +1,17 @@
 //! What went wrong.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio_postgres::types::Type;
 
 use super::{
     super::{
+        cover::Marks,
         quiet::Quiet,
         snapshot::{Param, Snapshot},
-        span::literal,
+        span::{Span, literal},
         traffic::Traffic,
     },
     filter::RequestFilter,
@@ -16,6 +19,7 @@ use super::{
     page::limit,
     range::{Range, RangeShown, rfc3339},
     routes::LEVELS,
+    spark::Axis,
     sql,
 };
 use crate::error::Error;
@@ -42,6 +46,8 @@ pub struct ErrorGroup {
     pub last_seen: OffsetDateTime,
     /// Whether the same request may go through later, going by the status.
     pub retryable: bool,
+    /// Requests by time: the range in at most 24 parts, each of whole hours or of whole days.
+    pub spark: Vec<i64>,
 }
 
 /// Requests by how they failed.
@@ -141,8 +147,10 @@ impl Traffic {
                 first_seen: snapshot.get(row, 4)?,
                 last_seen: snapshot.get(row, 5)?,
                 retryable: matches!(status_code, 408 | 429 | 500 | 502 | 503 | 504),
+                spark: Vec::new(),
             });
         }
+        sparks(&snapshot, span, &marks, &mut groups).await?;
         let bound = query.filter.bound();
         let latest = format!(
             "SELECT {} FROM \"traffic_logs\" WHERE started_at >= {} AND started_at < {} AND status_code >= 400 AND {} \
@@ -157,4 +165,31 @@ impl Traffic {
         snapshot.end().await?;
         Ok(Errors { range: RangeShown::of(span, 3_600), classes, groups, latest })
     }
+}
+
+/// When the requests of these groups came.
+async fn sparks(snapshot: &Snapshot<'_>, span: Span, marks: &Marks, groups: &mut [ErrorGroup]) -> Result<(), Error> {
+    let axis = Axis::of(span, snapshot.horizons());
+    let cover = snapshot.cover(span, axis.levels(), marks);
+    let methods: Quiet<Vec<String>> = Quiet(groups.iter().map(|group| group.method.clone()).collect());
+    let routes: Quiet<Vec<String>> = Quiet(groups.iter().map(|group| group.route.clone()).collect());
+    let statuses: Vec<i16> = groups.iter().map(|group| group.status_code).collect();
+    let params: [Param<'_>; 3] =
+        [(&methods, Type::TEXT_ARRAY), (&routes, Type::TEXT_ARRAY), (&statuses, Type::INT2_ARRAY)];
+    let counts = format!(
+        "SELECT method, route, status_code, {}, sum(n)::bigint FROM ({}) AS cells \
+         WHERE (method, route, status_code) IN (SELECT * FROM unnest($1, $2, $3)) GROUP BY 1, 2, 3, 4",
+        axis.number(),
+        sql::error_counts(&cover)
+    );
+    let mut sparks: HashMap<(String, String, i16), Vec<i64>> = HashMap::new();
+    for row in snapshot.rows(&counts, &params).await? {
+        let key = (snapshot.get(&row, 0)?, snapshot.get(&row, 1)?, snapshot.get(&row, 2)?);
+        axis.set(sparks.entry(key).or_insert_with(|| axis.empty()), snapshot.get(&row, 3)?, snapshot.get(&row, 4)?);
+    }
+    for group in groups {
+        let key = (group.method.clone(), group.route.clone(), group.status_code);
+        group.spark = sparks.remove(&key).unwrap_or_default();
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ mod range;
 mod route;
 mod routes;
 mod series;
+mod spark;
 mod sql;
 mod user;
 mod users;

@@ -8,7 +8,7 @@ use tokio_postgres::{Row, types::Type};
 
 use super::{
     super::{
-        cover::{Cover, Horizons, Level},
+        cover::{Cover, Level},
         histogram::Histogram,
         quiet::Quiet,
         snapshot::{Param, Snapshot},
@@ -18,6 +18,7 @@ use super::{
     page::{Place, like, limit},
     range::{Range, RangeShown, rfc3339},
     series::mean_ms,
+    spark::Axis,
     sql,
 };
 use crate::error::Error;
@@ -229,7 +230,7 @@ impl Traffic {
             None => None,
         };
         refine(&snapshot, &cover, span, &mut routes).await?;
-        let part = spark(span, snapshot.horizons());
+        let Axis { part, .. } = Axis::of(span, snapshot.horizons());
         snapshot.end().await?;
         Ok(Routes { range: RangeShown::of(span, part), routes, next })
     }
@@ -297,14 +298,6 @@ fn read(snapshot: &Snapshot<'_>, row: &Row) -> Result<RouteRow, Error> {
     })
 }
 
-/// The length of a part of a spark, in seconds: whole hours, or whole days, which are read from fewer rows and may be
-/// all that is left.
-fn spark(span: Span, horizons: &Horizons) -> i64 {
-    let hours = (span.to - span.from).div_euclid(Level::Hour.size());
-    let part = ((hours + 23) / 24).max(1);
-    if span.from < horizons.hour || part > 12 { (part + 23) / 24 * 86_400 } else { part * 3_600 }
-}
-
 /// Percentiles and sparks of these routes.
 async fn refine(snapshot: &Snapshot<'_>, cover: &Cover, span: Span, routes: &mut [RouteRow]) -> Result<(), Error> {
     let (methods, names): (Vec<&str>, Vec<&str>) =
@@ -320,25 +313,18 @@ async fn refine(snapshot: &Snapshot<'_>, cover: &Cover, span: Span, routes: &mut
         let key = (snapshot.get(&row, 0)?, snapshot.get(&row, 1)?);
         histograms.entry(key).or_default().push(snapshot.get(&row, 2)?, snapshot.get(&row, 3)?);
     }
-    // Days cannot be told apart by the hour: sparks are read from hours and rows alone.
-    let part = spark(span, snapshot.horizons());
+    let axis = Axis::of(span, snapshot.horizons());
     let marks = snapshot.marks(span).await?;
-    let hours = snapshot.cover(span, if part % 86_400 == 0 { &LEVELS } else { &LEVELS[1..] }, &marks);
+    let cover = snapshot.cover(span, axis.levels(), &marks);
     let counts = format!(
-        "SELECT method, route, floor(extract(epoch FROM at) / {part})::bigint, sum(n)::bigint FROM ({}) AS cells \
-         GROUP BY 1, 2, 3",
-        sql::route_counts(&hours)
+        "SELECT method, route, {}, sum(n)::bigint FROM ({}) AS cells GROUP BY 1, 2, 3",
+        axis.number(),
+        sql::route_counts(&cover)
     );
-    let (first, last) = (span.from.div_euclid(part * 1_000_000), (span.to - 1).div_euclid(part * 1_000_000));
     let mut sparks: HashMap<(String, String), Vec<i64>> = HashMap::new();
     for row in snapshot.rows(&counts, &params).await? {
-        let key = (snapshot.get(&row, 0)?, snapshot.get(&row, 1)?);
-        let length = usize::try_from(last - first + 1).unwrap_or_default();
-        let spark = sparks.entry(key).or_insert_with(|| vec![0; length]);
-        let at = usize::try_from(snapshot.get::<i64>(&row, 2)? - first).unwrap_or(usize::MAX);
-        if let Some(count) = spark.get_mut(at) {
-            *count = snapshot.get(&row, 3)?;
-        }
+        let spark = sparks.entry((snapshot.get(&row, 0)?, snapshot.get(&row, 1)?)).or_insert_with(|| axis.empty());
+        axis.set(spark, snapshot.get(&row, 2)?, snapshot.get(&row, 3)?);
     }
     for route in routes {
         let key = (route.method.clone(), route.route.clone());

@@ -177,6 +177,22 @@ pub(super) fn errors(cover: &Cover) -> String {
     union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_error_1h\" WHERE false"))
 }
 
+/// Errors by time: `at`, `method`, `route`, `status_code`, `n`.
+pub(super) fn error_counts(cover: &Cover) -> String {
+    let columns = "at, method, route, status_code, n";
+    let mut parts: Vec<String> = rollups(cover, "error")
+        .map(|(table, when)| format!("SELECT {columns} FROM \"traffic_logs_{table}\" WHERE {when}"))
+        .collect();
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT started_at AS at, method, coalesce(rollup_route, route) AS route, status_code, weight::bigint AS n \
+             FROM \"traffic_logs\" WHERE status_code >= 400 AND {}",
+            raw(cover)
+        ));
+    }
+    union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_error_1h\" WHERE false"))
+}
+
 /// Users: `user_id` (empty: anybody without), `n`, `error_n`, `slow_n`, `last_at`.
 pub(super) fn users(cover: &Cover) -> String {
     let columns = "user_id, n, error_n, slow_n, last_at";

@@ -165,6 +165,7 @@ impl Site {
             assert_eq!((&got.method, &got.route), (&truth.get(0), &truth.get(1)));
             let key = (got.status_code, got.count, got.first_seen, got.last_seen);
             assert_eq!(key, (truth.get(2), truth.get(3), truth.get(4), truth.get(5)));
+            assert_eq!(got.spark.iter().sum::<i64>(), got.count, "{}", got.route);
             assert_eq!(got.retryable, [408, 429, 500, 502, 503, 504].contains(&got.status_code));
         }
         let columns = "coalesce(sum(weight) FILTER (WHERE status_code BETWEEN 400 AND 498), 0)::bigint, \
