@@ -78,7 +78,7 @@ fn groups(shell: &Shell, errors: &Errors, limit: usize) -> Panel {
         ("Route", "wide"),
         ("Status", ""),
         ("Requests", "num"),
-        ("", "sparks"),
+        ("Trend", ""),
         ("First seen", "time"),
         ("Last seen", "time"),
     ];

@@ -22,11 +22,7 @@ const httpCredentials = { username: 'admin', password: 'password' };
 try {
   for (const [name, path, colorScheme] of [
     ['overview', '/', 'light'],
-    ['overview-dark', '/', 'dark'],
     ['live', '/live', 'dark'],
-    ['routes', '/routes', 'light'],
-    ['errors', '/errors', 'light'],
-    ['user', '/users/u_1001', 'light'],
     ['audit', '/audit', 'light'],
   ]) {
     const context = await chromium.newContext({ viewport: { width: 1280, height: 860 }, httpCredentials, colorScheme });
