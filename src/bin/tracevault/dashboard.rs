@@ -17,8 +17,9 @@ use crate::{
 };
 
 const EXAMPLES: &str = "\
-The dashboard is at the root of the address that is printed. It writes nothing but one audit event for each look at \
-audit events, tracevault.dashboard.viewed or .exported, into the audit table. Mount it behind TLS where others can \
+The dashboard is at the root of the address that is printed. It writes one audit event for each look at audit events, \
+tracevault.dashboard.viewed or .exported, into the audit table; with --live sse-pg also that somebody watches, and with \
+--roll-up the rollups; nothing else. Mount it behind TLS where others can \
 reach it: credentials go over the wire as they are.
 
 Examples:
