@@ -130,11 +130,19 @@ CREATE TABLE IF NOT EXISTS "traffic_logs_user_1h" (
 );
 CREATE TABLE IF NOT EXISTS "traffic_logs_user_1d" (LIKE "traffic_logs_user_1h" INCLUDING ALL);
 
--- In which hours of a day a user was seen, one bit each: what unique users are counted by.
+-- In which hours of a day a user was seen, and on which days of a month, one bit each: what unique users are counted by.
 CREATE TABLE IF NOT EXISTS "traffic_logs_user_hours" (
     at      TIMESTAMPTZ NOT NULL,
     user_id TEXT        NOT NULL,
     hours   INTEGER     NOT NULL,
+    PRIMARY KEY (at, user_id)
+) WITH (fillfactor = 70);
+
+CREATE TABLE IF NOT EXISTS "traffic_logs_user_days" (
+    -- The month's last day, so that it goes with that.
+    at      TIMESTAMPTZ NOT NULL,
+    user_id TEXT        NOT NULL,
+    days    INTEGER     NOT NULL,
     PRIMARY KEY (at, user_id)
 ) WITH (fillfactor = 70);
 

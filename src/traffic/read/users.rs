@@ -9,7 +9,7 @@ use super::{
         cover::{Cover, Horizons, Level, Marks},
         quiet::Quiet,
         snapshot::{Param, Snapshot},
-        span::{Span, literal, within},
+        span::{Span, literal, moment, within},
         traffic::Traffic,
     },
     page::{Place, like, limit},
@@ -201,9 +201,13 @@ const WHOLE: i32 = (1 << 24) - 1;
 pub(super) async fn unique(snapshot: &Snapshot<'_>, span: Span, marks: &Marks) -> Result<i64, Error> {
     // Which hours somebody was seen in is kept as long as days are.
     let horizons = Horizons { hour: snapshot.horizons().day, ..*snapshot.horizons() };
-    let cover = Cover::of(span, &[Level::Hour], marks, &horizons);
+    let cover = Cover::of(span, &LEVELS, marks, &horizons);
     let (whole, parts) = masks(&cover.hours);
     let mut sources = Vec::new();
+    for (last, mask) in months(&cover.days) {
+        let at = literal(last);
+        sources.push(format!("SELECT user_id FROM \"traffic_logs_user_days\" WHERE at = {at} AND days & {mask} <> 0"));
+    }
     if !whole.is_empty() {
         let days = within("at", &whole);
         sources.push(format!("SELECT user_id FROM \"traffic_logs_user_hours\" WHERE hours <> 0 AND {days}"));
@@ -225,6 +229,25 @@ pub(super) async fn unique(snapshot: &Snapshot<'_>, span: Span, marks: &Marks) -
     );
     let rows = snapshot.rows(&sql, &[]).await?;
     rows.first().map_or(Ok(0), |row| snapshot.get(row, 0))
+}
+
+/// Of which months which days; a month is told by its last day.
+fn months(days: &[Span]) -> Vec<(i64, i32)> {
+    let mut months: Vec<(i64, i32)> = Vec::new();
+    for span in days {
+        let mut at = span.from;
+        while at < span.to {
+            let date = moment(at).date();
+            let left = i64::from(date.month().length(date.year()) - date.day());
+            let (last, bit) = (at + left * Level::Day.size(), 1 << (date.day() - 1));
+            match months.last_mut() {
+                Some((month, mask)) if *month == last => *mask |= bit,
+                _ => months.push((last, bit)),
+            }
+            at += Level::Day.size();
+        }
+    }
+    months
 }
 
 /// Whole days, and of the others which hours.
@@ -256,6 +279,15 @@ fn masks(hours: &[Span]) -> (Vec<Span>, Vec<(i64, i32)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_become_months_and_masks() {
+        let day = Level::Day.size();
+        // From 30 January 1970 to 2 March, without 1 February.
+        let months = months(&[Span { from: 29 * day, to: 31 * day }, Span { from: 32 * day, to: 61 * day }]);
+        let february = 58 * day;
+        assert_eq!(months, [(30 * day, 0b11 << 29), (february, (1 << 28) - 2), (89 * day, 0b11)]);
+    }
 
     #[test]
     fn hours_become_days_and_masks() {

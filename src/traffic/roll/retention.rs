@@ -46,7 +46,7 @@ const LONGEST: u32 = 365_000;
 const KEPT: [(&str, &[&str]); 3] = [
     ("minute_from", &["total_1m"]),
     ("hour_from", &["route_1h", "status_1h", "error_1h", "user_1h"]),
-    ("day_from", &["total_1h", "route_1d", "status_1d", "error_1d", "user_1d", "user_hours"]),
+    ("day_from", &["total_1h", "route_1d", "status_1d", "error_1d", "user_1d", "user_hours", "user_days"]),
 ];
 
 /// Whoever holds a lock on a day for longer than that, such as a long read, is not pushed: the next pass tries again.

@@ -106,15 +106,19 @@ pub(in crate::traffic) const USER: &str = "sum(weight)::bigint AS n, \
      coalesce(sum(weight) FILTER (WHERE is_slow), 0)::bigint AS slow_n, max(started_at) AS last_at";
 
 /// What is said of the day that begins at `$1` is taken back.
-pub(super) const CLEAR_DAY: [&str; 4] = [
+pub(super) const CLEAR_DAY: [&str; 5] = [
     r#"DELETE FROM "traffic_logs_route_1d" WHERE at = $1"#,
     r#"DELETE FROM "traffic_logs_status_1d" WHERE at = $1"#,
     r#"DELETE FROM "traffic_logs_error_1d" WHERE at = $1"#,
     r#"DELETE FROM "traffic_logs_user_1d" WHERE at = $1"#,
+    r#"UPDATE "traffic_logs_user_days"
+SET days = days & ~(1 << extract(day FROM $1::timestamptz AT TIME ZONE 'UTC')::integer - 1)
+WHERE at = (date_trunc('month', $1::timestamptz AT TIME ZONE 'UTC') + interval '1 month -1 day') AT TIME ZONE 'UTC'
+    AND days & (1 << extract(day FROM $1::timestamptz AT TIME ZONE 'UTC')::integer - 1) <> 0"#,
 ];
 
 /// The day that begins at `$1` from its hours.
-pub(super) const DAY: [&str; 4] = [
+pub(super) const DAY: [&str; 5] = [
     r#"WITH hours AS MATERIALIZED (
     SELECT * FROM "traffic_logs_route_1h" WHERE at >= $1 AND at < $1 + interval '24 hours'
 ), slots AS (
@@ -136,4 +140,9 @@ WHERE at >= $1 AND at < $1 + interval '24 hours' GROUP BY method, route, status_
     r#"INSERT INTO "traffic_logs_user_1d" (at, user_id, n, error_n, slow_n, last_at)
 SELECT $1, user_id, sum(n), sum(error_n), sum(slow_n), max(last_at) FROM "traffic_logs_user_1h"
 WHERE at >= $1 AND at < $1 + interval '24 hours' GROUP BY user_id"#,
+    r#"INSERT INTO "traffic_logs_user_days" AS old (at, user_id, days)
+SELECT (date_trunc('month', $1::timestamptz AT TIME ZONE 'UTC') + interval '1 month -1 day') AT TIME ZONE 'UTC', user_id,
+    1 << extract(day FROM $1::timestamptz AT TIME ZONE 'UTC')::integer - 1
+FROM "traffic_logs_user_1d" WHERE at = $1 AND user_id <> ''
+ON CONFLICT (at, user_id) DO UPDATE SET days = old.days | excluded.days"#,
 ];

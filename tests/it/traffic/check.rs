@@ -202,6 +202,9 @@ impl Site {
             );
             assert_eq!(self.one::<i64>(&sql).await, 0, "{rollup}");
         }
+        let bits = "SELECT coalesce(sum(bit_count(days::bit(32))), 0)::bigint FROM \"@_user_days\"";
+        let seen = self.one::<i64>("SELECT count(*) FROM \"@_user_1d\" WHERE user_id <> ''").await;
+        assert_eq!(self.one::<i64>(bits).await, seen, "days of users");
     }
 }
 

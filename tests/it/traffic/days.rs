@@ -104,7 +104,7 @@ async fn retention_drops_what_is_rolled_up_and_what_is_left_is_counted_all_the_s
     let keeper = Traffic::builder(pool()).table_name(&site.name).roll_up(false).retention(keep).build().unwrap();
     keeper.roll_up().await.unwrap().unwrap();
     let cut = (today - Duration::days(4)).unix_timestamp();
-    for table in ["total_1h", "route_1d", "user_1d", "user_hours"] {
+    for table in ["total_1h", "route_1d", "user_1d", "user_hours", "user_days"] {
         let sql = format!("SELECT extract(epoch FROM min(at))::bigint FROM \"@_{table}\"");
         assert!(site.one::<i64>(&sql).await >= cut, "{table}");
     }
