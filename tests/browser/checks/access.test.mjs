@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import { visit } from '../lib/browser.mjs';
 import { stand } from '../lib/stand.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let pages;
-const here = stand({});
-before(async () => {
+const here = stand({}, async () => {
   const [event] = await here.database.sql("SELECT id FROM audit_logs WHERE event = 'product.price.updated'");
   const [request] = await here.database.sql('SELECT max(id) FROM traffic_logs');
   const route = `/route?method=GET&route=${encodeURIComponent('/api/r1/{id}')}`;

@@ -3,8 +3,8 @@ import { after, before } from 'node:test';
 import { browser } from './browser.mjs';
 import { App, Database } from './fixture.mjs';
 
-/** With `first`, `here.app` is an app with these options; `here.start` makes others. */
-export function stand(first) {
+/** With `first`, `here.app` is an app with these options; `here.start` makes others. `also` is done before the checks. */
+export function stand(first, also) {
   const apps = [];
   const here = {
     async start(options) {
@@ -16,6 +16,7 @@ export function stand(first) {
   before(async () => {
     [here.database, here.chromium] = await Promise.all([Database.start(), browser()]);
     if (first) here.app = await here.start(first);
+    await also?.();
   });
   after(async () => {
     await here.chromium?.close();
