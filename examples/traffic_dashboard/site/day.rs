@@ -10,7 +10,7 @@ use super::{Told, dice::Dice};
 
 /// Requests of the last 48 hours, stored and rolled up.
 pub async fn fill(traffic: &Traffic, now: OffsetDateTime) -> Told {
-    let from = now - Duration::from_secs(2 * 86_400);
+    let from = now - tracevault::time::Duration::days(2);
     traffic.make_days(from.date(), now.date()).await?;
     let mut dice = Dice::new();
     for minute in 0..2_880_u32 {
