@@ -75,7 +75,7 @@ impl From<Error> for Problem {
             ),
             _ => {
                 tracing::warn!(%error, "the dashboard could not be answered");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("the database did not answer: {error}"))
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("the database could not answer: {error}"))
             }
         }
     }

@@ -166,7 +166,9 @@ impl Task<'_> {
         let table = self.table();
         let advice = match (db.code().code(), self) {
             ("42P01" | "42703" | "42883" | "42P10", Self::Traffic(..)) => {
-                "the traffic tables are missing, or not of this version's shape: call `Traffic::ensure_schema`".to_owned()
+                "the traffic tables are missing, or not of this version's shape: call `Traffic::ensure_schema`, or run the \
+                 output of `tracevault init-sql TABLE --traffic`"
+                    .to_owned()
             }
             ("42P01", _) => return table.map(create_table),
             ("42703" | "42704" | "42P10", _) => {

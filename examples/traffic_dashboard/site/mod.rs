@@ -53,7 +53,8 @@ async fn serve_in(schema: &str, pool: Pool, origin: &str, options: &Options) -> 
         .build()?;
     let app: Router = api::routes(audit.clone()).nest_service("/traffic-dashboard", dashboard).layer(traffic.layer());
 
-    let listener = TcpListener::bind(options.address).await?;
+    let taken = |error| format!("{} cannot be listened on ({error}): say another PORT, or 0", options.address);
+    let listener = TcpListener::bind(options.address).await.map_err(taken)?;
     let address = listener.local_addr()?;
     println!("PostgreSQL: {origin}");
     if options.demo {

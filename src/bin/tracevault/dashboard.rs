@@ -142,7 +142,7 @@ async fn audit(database: &Database, url: &str) -> Result<Tracevault, Error> {
 /// Until a signal: nothing that is being answered then changes anything.
 async fn listen(address: SocketAddr, router: Router) -> Result<Exit, Exit> {
     let unheard = |error: io::Error| {
-        console::say(format_args!("{address} cannot be listened on: {error}"));
+        console::say(format_args!("{address} cannot be listened on ({error}): name another by --listen, or port 0"));
         Exit::Database
     };
     let mut signals = Signals::new().map_err(unheard)?;

@@ -37,6 +37,12 @@ fn without_credentials_it_says_what_there_is() {
     assert_eq!(both.code, 2, "{}", both.err);
     let port = ["dashboard", "--no-audit", "--insecure-no-auth", "--listen", "127.0.0.1:99999"];
     assert_eq!(run_at("postgres://user@127.0.0.1:1/db", &port, "").code, 2);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let twice = ["dashboard", "--no-audit", "--insecure-no-auth", "--listen", &address];
+    let twice = run_at("postgres://user@127.0.0.1:1/db", &twice, "");
+    assert_eq!(twice.code, 3);
+    assert!(twice.err.contains(&address) && twice.err.contains("--listen"), "{}", twice.err);
     let table = ["dashboard", "--insecure-no-auth", "--traffic-table", "x; drop"];
     let table = run_at("postgres://user@127.0.0.1:1/db", &table, "");
     assert_eq!(table.code, 2);
