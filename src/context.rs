@@ -77,6 +77,7 @@ impl Context {
             sum.stored += one.stored;
             sum.failed += one.failed;
             sum.left += one.left;
+            sum.spooled += one.spooled;
         }
         sum
     }

@@ -50,6 +50,8 @@
 //! - `traffic`: [`traffic`](https://docs.rs/tracevault/latest/tracevault/traffic/), a row for each request, rolled up;
 //!   `dashboard`: [`dashboard`](https://docs.rs/tracevault/latest/tracevault/dashboard/), pages and a REST API over these
 //!   and over audit events, as an axum router.
+//! - `spool`: [`spool`](https://docs.rs/tracevault/latest/tracevault/spool/), async emits that survive the process and the
+//!   machine, on this machine's disk until PostgreSQL has them.
 //! - `metrics`: what [`Stats`] says, through the [`metrics`](https://docs.rs/metrics) facade; see [`docs::operations`].
 //! - `testing`: [`testing`](https://docs.rs/tracevault/latest/tracevault/testing/), an in-memory recorder for the tests of your own code.
 
@@ -84,6 +86,11 @@ mod reservation;
 mod root;
 mod schema;
 mod scope;
+#[cfg(feature = "spool")]
+pub mod spool;
+#[cfg(not(feature = "spool"))]
+#[path = "spool/nothing.rs"]
+mod spool;
 mod store;
 mod table;
 #[cfg(feature = "testing")]
@@ -99,12 +106,13 @@ pub use tokio_postgres;
 pub use uuid;
 
 pub use self::{
-    config::{Config, RetryFor, ScopeOverrides, StatementMode, WhenFull},
+    config::{Config, RetryFor, ScopeOverrides, SpoolConfig, SpoolSync, StatementMode, WhenFull},
     correlation::{random_correlation_id, read_correlation_id_header, resolve_correlation_id},
     emit::{Emit, EmitIn},
     encoded::Encoded,
     error::{
-        ClosedError, ConfigError, DriverError, Error, ErrorClass, Outcome, QueueFullError, ServerError, ValidationError,
+        ClosedError, ConfigError, DriverError, Error, ErrorClass, Outcome, QueueFullError, ServerError, SpoolError,
+        ValidationError,
     },
     event::{DiffEvent, Event, Mode},
     probe::CommitProbe,

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::
 /// PostgreSQL counts microseconds from here.
 const EPOCH: OffsetDateTime = time::macros::datetime!(2000-01-01 00:00 UTC);
 /// The same in microseconds since 1970.
-const EPOCH_IN_UNIX: i64 = EPOCH.unix_timestamp() * 1_000_000;
+pub(crate) const EPOCH_IN_UNIX: i64 = EPOCH.unix_timestamp() * 1_000_000;
 /// The microseconds that a timestamp can hold: 4714-11-24 BC to 294276 AD.
 const TIMESTAMPS: Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 

@@ -10,6 +10,9 @@ pub enum Durability {
     Committed,
     /// In this process's memory, to be stored by the scope's writer; a failure goes to `on_error`.
     Queued,
+    /// In the spool on this machine's disk, as safe as [`SpoolSync`](crate::SpoolSync) says; stored by this process or the
+    /// next.
+    Spooled,
     /// Written in the caller's transaction: stored if, and only if, the caller commits.
     InTransaction,
 }

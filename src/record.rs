@@ -83,7 +83,12 @@ impl Record {
         tuple.optional(optional_id("correlationId", head.correlation_id.as_deref())?);
         tuple.optional(optional_id("requestId", head.request_id.as_deref())?);
         tuple.optional(head.environment.as_deref().or(settings.environment.as_deref()));
-        Ok(Self { tuple, id, occurred_at, mode, own_id: head.id.is_some() })
+        Ok(Self::from_parts(tuple, id, occurred_at, mode, head.id.is_some()))
+    }
+
+    /// A record of a row that was checked before, which these are parts of.
+    pub(crate) fn from_parts(tuple: Tuple, id: Uuid, occurred_at: Moment, mode: Mode, own_id: bool) -> Self {
+        Self { tuple, id, occurred_at, mode, own_id }
     }
 
     /// The primary key.

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// How many fields a record has.
-const FIELDS: u8 = 13;
+pub(crate) const FIELDS: u8 = 13;
 /// The byte that opens the binary form of jsonb.
 const JSONB_VERSION: u8 = 1;
 /// What most records fit into, so that the buffer is allocated once.
@@ -21,7 +21,12 @@ impl Tuple {
     pub(crate) fn new() -> Self {
         let mut buffer = Vec::with_capacity(USUAL_SIZE);
         buffer.extend_from_slice(&[0, FIELDS]);
-        Self(buffer)
+        Self::from_bytes(buffer)
+    }
+
+    /// What [`as_bytes`](Self::as_bytes) gave.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
     }
 
     pub(crate) fn shrink_to_fit(&mut self) {

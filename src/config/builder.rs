@@ -6,7 +6,7 @@ use regex::Regex;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{OnError, RetryFor, ScopeOverrides, StatementMode, WhenFull, setters::scope_setters, wire};
+use super::{OnError, RetryFor, ScopeOverrides, SpoolConfig, StatementMode, WhenFull, setters::scope_setters, wire};
 use crate::{clock::Clock, error::Error, event::Mode, object, record::Record};
 
 /// The configuration of a [`Tracevault`](crate::Tracevault).
@@ -26,7 +26,8 @@ use crate::{clock::Clock, error::Error, event::Mode, object, record::Record};
 /// | `async_flush_interval` | 0 | how long the writer waits before it takes a batch; a waiting sync emit ends the wait |
 /// | `writers` | 1 | per scope, at most 64; more than one trade order for speed |
 /// | `queue_capacity`, `queue_bytes` | 10,000, 64 MiB | per scope, records waiting and on their way |
-/// | `when_full` | wait | or reject |
+/// | `when_full` | wait | or reject; with a spool also spill |
+/// | `spool` | none | a directory where async emits are kept until PostgreSQL has them (feature `spool`) |
 /// | `max_payload_bytes` | 256 KiB | of JSON, for data and for meta each, at most 64 MiB |
 /// | `pool_size` | 8 | connections |
 /// | `acquire_timeout` | 5 s | for a free connection |
@@ -121,6 +122,7 @@ pub struct Config {
     pub(super) ensure_schema: Option<bool>,
     #[serde(skip)]
     pub(super) clock: Option<Arc<Clock>>,
+    pub(super) spool: Option<SpoolConfig>,
     #[serde(deserialize_with = "wire::scopes")]
     pub(super) scopes: BTreeMap<String, ScopeOverrides>,
 }
@@ -239,6 +241,14 @@ impl Config {
     #[must_use]
     pub fn clock(mut self, now: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
         self.clock = Some(Arc::new(Clock::new(now)));
+        self
+    }
+
+    /// Keeps the records of async emits in a directory until PostgreSQL has them: they survive the process and the machine
+    /// (feature `spool`; without it, `new` and `connect` refuse this). Default: none.
+    #[must_use]
+    pub fn spool(mut self, spool: SpoolConfig) -> Self {
+        self.spool = Some(spool);
         self
     }
 

@@ -6,11 +6,20 @@ mod overrides;
 mod retry_for;
 mod setters;
 mod settings;
+mod spool;
 mod statement_mode;
 mod when_full;
 mod wire;
 
-pub(crate) use self::settings::{OnError, PoolSettings, Resolved, Settings};
 pub use self::{
-    builder::Config, overrides::ScopeOverrides, retry_for::RetryFor, statement_mode::StatementMode, when_full::WhenFull,
+    builder::Config,
+    overrides::ScopeOverrides,
+    retry_for::RetryFor,
+    spool::{SpoolConfig, SpoolSync},
+    statement_mode::StatementMode,
+    when_full::WhenFull,
+};
+pub(crate) use self::{
+    settings::{OnError, PoolSettings, Resolved, Settings},
+    spool::{SpoolSettings, Sync},
 };

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use regex::Regex;
 use uuid::Uuid;
 
-use super::{Config, RetryFor, ScopeOverrides, StatementMode, WhenFull};
+use super::{Config, RetryFor, ScopeOverrides, SpoolConfig, SpoolSettings, StatementMode, WhenFull};
 use crate::{
     clock::Clock,
     error::{ConfigError, Error},
@@ -25,6 +25,7 @@ pub(crate) struct Resolved {
     pub(crate) read_connection_string: Option<String>,
     pub(crate) pool: PoolSettings,
     pub(crate) ensure_schema: bool,
+    pub(crate) spool: Option<SpoolSettings>,
     pub(crate) root: Settings,
     pub(crate) scopes: BTreeMap<String, Settings>,
 }
@@ -124,6 +125,7 @@ impl Config {
             close_timeout,
             ensure_schema,
             clock,
+            spool,
             scopes,
         } = self;
         if driver.is_some_and(|driver| driver.0 != "postgres") {
@@ -176,6 +178,10 @@ impl Config {
         };
         let scopes = scopes.into_iter().map(named).collect::<Result<_, Error>>()?;
         let usual = PoolSettings::default();
+        let spool = spool.map(SpoolConfig::resolve).transpose()?;
+        if spool.is_none() && root.when_full == WhenFull::Spill {
+            return Err(ConfigError::new("when_full", "cannot be `Spill` without a `spool`").into());
+        }
         Ok(Resolved {
             connection_string: connection_string.map(|text| text.0),
             read_connection_string: read_connection_string.map(|text| text.0),
@@ -187,6 +193,7 @@ impl Config {
                 statement_mode: statement_mode.unwrap_or(usual.statement_mode),
             },
             ensure_schema: ensure_schema.unwrap_or(false),
+            spool,
             root,
             scopes,
         })

@@ -12,4 +12,7 @@ pub enum WhenFull {
     Wait,
     /// It fails at once with [`Error::QueueFull`](crate::Error::QueueFull).
     Reject,
+    /// An async emit goes on in the [spool](crate::Config::spool), also while the database is away; back to memory once that
+    /// is empty. Where the spool is full too, and for sync emits, it waits. Only with a spool.
+    Spill,
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     class::ErrorClass, closed::ClosedError, config::ConfigError, driver::DriverError, outcome::Outcome,
-    queue_full::QueueFullError, validation::ValidationError,
+    queue_full::QueueFullError, spool::SpoolError, validation::ValidationError,
 };
 
 /// Everything that this crate's functions fail with.
@@ -35,6 +35,9 @@ pub enum Error {
     /// The queue is full, and the emit was not to wait.
     #[error(transparent)]
     QueueFull(#[from] QueueFullError),
+    /// The spool failed, or is full (feature `spool`).
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
 }
 
 impl Error {
@@ -45,6 +48,7 @@ impl Error {
                 matches!(error.class(), ErrorClass::Transient | ErrorClass::Contention | ErrorClass::Statement)
             }
             Self::QueueFull(_) => true,
+            Self::Spool(error) => error.is_retryable(),
             Self::Config(_) | Self::Validation(_) | Self::Closed(_) => false,
         }
     }
@@ -53,7 +57,7 @@ impl Error {
     pub fn class(&self) -> Option<ErrorClass> {
         match self {
             Self::Driver(error) => Some(error.class()),
-            Self::Config(_) | Self::Validation(_) | Self::Closed(_) | Self::QueueFull(_) => None,
+            Self::Config(_) | Self::Validation(_) | Self::Closed(_) | Self::QueueFull(_) | Self::Spool(_) => None,
         }
     }
 
@@ -75,6 +79,7 @@ impl Error {
         match self {
             Self::Driver(error) => error.record_id(),
             Self::Closed(error) => error.record_id(),
+            Self::Spool(error) => error.record_id(),
             _ => None,
         }
     }
@@ -84,6 +89,7 @@ impl Error {
         match self {
             Self::Driver(error) => error.outcome(),
             Self::Closed(error) => error.outcome(),
+            Self::Spool(error) => error.outcome(),
             Self::Config(_) | Self::Validation(_) | Self::QueueFull(_) => Outcome::Rejected,
         }
     }
@@ -118,7 +124,7 @@ impl Error {
         match self {
             Self::Validation(_) => true,
             Self::Driver(error) => error.class() == ErrorClass::Record || error.depends_on_the_row(),
-            Self::Config(_) | Self::Closed(_) | Self::QueueFull(_) => false,
+            Self::Config(_) | Self::Closed(_) | Self::QueueFull(_) | Self::Spool(_) => false,
         }
     }
 
@@ -127,6 +133,7 @@ impl Error {
         match &mut self {
             Self::Driver(driver) => driver.set_outcome(outcome),
             Self::Closed(closed) => closed.set_outcome(outcome),
+            Self::Spool(spool) => spool.set_outcome(outcome),
             Self::Config(_) | Self::Validation(_) | Self::QueueFull(_) => {}
         }
         self
@@ -138,6 +145,7 @@ impl Error {
         match &mut error {
             Self::Driver(driver) => driver.set_record_id(id),
             Self::Closed(closed) => closed.set_record_id(id),
+            Self::Spool(spool) => spool.set_record_id(id),
             Self::Config(_) | Self::Validation(_) | Self::QueueFull(_) => {}
         }
         error

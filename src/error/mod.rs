@@ -15,12 +15,16 @@ mod error;
 mod outcome;
 mod queue_full;
 mod server;
+mod spool;
 mod task;
 mod tls;
 mod validation;
 
-pub(crate) use self::task::{Task, create_table};
 pub use self::{
     class::ErrorClass, closed::ClosedError, config::ConfigError, driver::DriverError, error::Error, outcome::Outcome,
-    queue_full::QueueFullError, server::ServerError, validation::ValidationError,
+    queue_full::QueueFullError, server::ServerError, spool::SpoolError, validation::ValidationError,
+};
+pub(crate) use self::{
+    spool::SpoolFault,
+    task::{Task, create_table},
 };

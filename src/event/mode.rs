@@ -9,7 +9,7 @@ pub enum Mode {
     /// `emit` returns once the record is committed.
     #[default]
     Sync,
-    /// `emit` returns once the record is queued in memory.
+    /// `emit` returns once the record is queued in memory, or with a [spool](crate::Config::spool) on disk.
     Async,
 }
 

@@ -14,4 +14,7 @@ pub struct Drained {
     /// Not finished within `close_timeout`. After `close` each was reported, with
     /// [`Error::Closed`](crate::Error::Closed); after `flush` they are still on their way.
     pub left: u64,
+    /// Not finished within `close_timeout`, or while the database was away, and in the spool: the next start goes on with
+    /// them. None of them was reported.
+    pub spooled: u64,
 }

@@ -2,7 +2,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,6 +58,8 @@ pub(crate) struct Shared {
     pub(super) sooner: Notify,
     pub(super) progress: watch::Sender<Progress>,
     pub(super) closing: watch::Sender<Option<Instant>>,
+    /// The last attempt failed.
+    pub(super) trouble: AtomicBool,
 }
 
 impl Drop for Shared {
@@ -99,6 +104,7 @@ impl Shared {
             sooner: Notify::new(),
             progress: watch::Sender::new(Progress { low: 1, ..Progress::default() }),
             closing: watch::Sender::default(),
+            trouble: AtomicBool::new(false),
         }
     }
 
@@ -171,7 +177,7 @@ impl Shared {
     }
 
     pub(crate) fn waits_when_full(&self) -> bool {
-        self.settings.when_full == WhenFull::Wait
+        self.settings.when_full != WhenFull::Reject
     }
 
     /// When a sync emit that begins now is told at the latest.
@@ -269,6 +275,7 @@ impl Shared {
             failed: now.failures.total() - before.failures.total(),
             // What came after the call may have overtaken what was there, and count in its place.
             left: if now.low > target && !now.ended { 0 } else { left.max(u64::from(!in_time)) },
+            spooled: 0,
         }
     }
 
@@ -286,6 +293,24 @@ impl Shared {
         self.urgent.notify_waiters();
         self.wake.notify_waiters();
         self.wake.notify_one();
+    }
+
+    /// Ends the writers now: what they hold is reported as `Closed`.
+    pub(crate) fn end_now(&self) {
+        self.begin_close();
+        let over = Instant::now().checked_sub(self.settings.close_timeout);
+        self.closing.send_replace(Some(over.unwrap_or_else(Instant::now)));
+    }
+
+    /// Of all records that were accepted, how many are finished without a gap before them. Those count too that a writer
+    /// gave up when it ended.
+    pub(crate) fn finished(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Whether the last attempt to store anything failed.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.trouble.load(Ordering::Relaxed)
     }
 
     /// Waits until the writers have ended, which they do within `close_timeout` of [`begin_close`](Self::begin_close).
@@ -306,6 +331,7 @@ impl Shared {
             stored: now.stored - before.stored,
             failed: now.failures.total() - before.failures.total(),
             left: accepted - now.stored - now.failures.total(),
+            spooled: 0,
         }
     }
 
@@ -325,6 +351,8 @@ impl Shared {
             queued_bytes: self.bytes_taken() as u64,
             in_flight: hands().map(|hand| hand.in_flight as u64).sum(),
             held: hands().map(|hand| hand.held as u64).sum(),
+            spooled: 0,
+            spooled_bytes: 0,
             retried: now.retried,
             oldest: state.oldest().map(|since| since.elapsed()),
             last_error: state.last_error,
@@ -334,12 +362,20 @@ impl Shared {
     /// The time at which the writers give up: `close_timeout` after the close began.
     pub(super) async fn deadline(&self) {
         let mut closing = self.closing.subscribe();
-        let began = match closing.wait_for(Option::is_some).await {
-            Ok(began) => began.unwrap_or_else(Instant::now),
-            // The sender lives in `self`.
-            Err(_) => return,
-        };
-        tokio::time::sleep_until(began + self.settings.close_timeout).await;
+        loop {
+            let began = *closing.borrow_and_update();
+            let over = async {
+                match began {
+                    Some(began) => tokio::time::sleep_until(began + self.settings.close_timeout).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => return,
+                // It may be brought forward. The sender lives in `self`.
+                _ = closing.changed() => {}
+            }
+        }
     }
 
     /// Tells `on_error`.

@@ -1,6 +1,9 @@
 //! What a writer has in hand, and what becomes of it: stored, tried again, halved, set aside, or reported.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -185,6 +188,7 @@ impl Shift {
         }
         self.done = part.records;
         if self.trouble.take().is_some() {
+            self.shared.trouble.store(false, Ordering::Relaxed);
             let tries = self.backoff.failures();
             tracing::info!(table = %self.shared.settings.table, tries, "audit events are stored again");
         }
@@ -248,6 +252,7 @@ impl Shift {
             tracing::warn!(%table, %error, cause, "audit events are not stored for now; they are tried again");
         }
         self.trouble = Some(error);
+        self.shared.trouble.store(true, Ordering::Relaxed);
     }
 
     /// Waits before the next attempt.
@@ -398,11 +403,15 @@ impl Drop for Shift {
         let flying = self.flight.take().map(Flight::recalled);
         let flying = flying.into_iter().flatten().map(|item| (item, Outcome::Unknown));
         let resting = self.parts.drain(..).flatten();
-        let mut left = 0;
-        for (Item { record, mut promise }, outcome) in flying.chain(resting.chain(waiting).map(|item| {
+        let known = resting.chain(waiting).map(|item| {
             let outcome = item.promise.outcome();
             (item, outcome)
-        })) {
+        });
+        let mut all: Vec<_> = flying.chain(known).collect();
+        // In the order in which they came, for whoever keeps them.
+        all.sort_by_key(|(item, _)| item.promise.number);
+        let mut left = 0;
+        for (Item { record, mut promise }, outcome) in all {
             left += 1;
             self.shared.free(1, promise.weight as usize);
             self.shared.tell(&record, &mut promise, &ClosedError::in_flight(WHAT, outcome, record.id()).into());

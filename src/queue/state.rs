@@ -38,15 +38,15 @@ pub(super) struct Hand {
 
 /// What became of the accepted records.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     pub(super) stored: u64,
     pub(super) failures: Failures,
     /// Reported because the writer ended; among the failures, as closed, in the statistics.
     pub(super) left: u64,
     pub(super) retried: u64,
     /// Of all that were accepted up to here, this one excluded, it is known what became.
-    pub(super) low: u64,
-    pub(super) ended: bool,
+    pub(crate) low: u64,
+    pub(crate) ended: bool,
 }
 
 impl Progress {

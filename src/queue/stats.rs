@@ -31,6 +31,10 @@ pub struct Stats {
     pub in_flight: u64,
     /// Of these, what failed at least once and will be tried again.
     pub held: u64,
+    /// Of these, what is in the spool.
+    pub spooled: u64,
+    /// What these take on disk, in bytes.
+    pub spooled_bytes: u64,
     /// How often a record was given to PostgreSQL again.
     pub retried: u64,
     /// How long ago the oldest of them was accepted.
@@ -90,6 +94,8 @@ impl AddAssign for Stats {
             queued_bytes,
             in_flight,
             held,
+            spooled,
+            spooled_bytes,
             retried,
             oldest,
             last_error,
@@ -102,6 +108,8 @@ impl AddAssign for Stats {
         self.queued_bytes += queued_bytes;
         self.in_flight += in_flight;
         self.held += held;
+        self.spooled += spooled;
+        self.spooled_bytes += spooled_bytes;
         self.retried += retried;
         self.oldest = self.oldest.max(oldest);
         self.last_error = last_error.or(self.last_error);

@@ -33,11 +33,11 @@ const FLOORS: [&[&str]; 4] = [
         "metrics",
     ],
     &["pool", "store", "lifecycle"],
-    &["queue"],
+    &["queue", "spool"],
     &["emit", "reservation", "probe", "scope", "context", "root"],
 ];
 /// Optional, and using only what lies below.
-const ROOF: [&str; 8] = ["testing", "docs", "http", "traffic", "dashboard", "spool", "ledger", "bin"];
+const ROOF: [&str; 7] = ["testing", "docs", "http", "traffic", "dashboard", "ledger", "bin"];
 const READING: &str = "query";
 /// What reading may stand on: nothing that writes.
 const UNDER_READING: [&str; 2] = ["pool", "lifecycle"];
@@ -46,7 +46,7 @@ const WIRING: &str = "root";
 
 const POSTGRES: [&str; 2] = ["tokio_postgres", "deadpool_postgres"];
 const MAY_NAME_POSTGRES: [&str; 9] = ["store", "pool", "query", "error", "root", "scope", "lib", "emit", "probe"];
-const MAY_HAVE_FEATURES: [&str; 5] = ["lib", "error", "root", "metrics", "pool/tls/mod"];
+const MAY_HAVE_FEATURES: [&str; 7] = ["lib", "error", "root", "metrics", "pool/tls/mod", "config/spool", "spool"];
 
 /// A source file, its path below `src` without the ending.
 struct File {

@@ -1,0 +1,1 @@
+//! The face of the spool, without the feature: there is none.
