@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     config::Settings,
@@ -10,6 +10,7 @@ use crate::{
     lifecycle::Lifecycle,
     pool::Connections,
     queue::{Drained, Queue, Stats, StrongQueue, Totals, WeakQueue},
+    spool::{Spooling, Stream},
     store::Store,
 };
 
@@ -24,6 +25,7 @@ pub(crate) struct Context {
     queues: Mutex<Queues>,
     /// The numbers of the queues that are gone.
     gone: Totals,
+    spool: Option<Spooling>,
 }
 
 /// The queues whose writers still run, those of dropped scopes included.
@@ -34,10 +36,15 @@ enum Queues {
 }
 
 impl Context {
-    pub(crate) fn new(store: Arc<dyn Store>, connections: Option<Connections>, runtime: Handle) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        connections: Option<Connections>,
+        runtime: Handle,
+        spool: Option<Spooling>,
+    ) -> Self {
         let queues = Mutex::new(Queues::Open(Vec::new()));
         let lifecycle = Lifecycle::new("the root");
-        Self { store, connections, runtime, lifecycle, queues, gone: Totals::default() }
+        Self { store, connections, runtime, lifecycle, queues, gone: Totals::default(), spool }
     }
 
     /// A queue for a new scope, to be closed with the root.
@@ -50,6 +57,16 @@ impl Context {
         Ok(queue)
     }
 
+    /// The spool of a new scope, where there is one.
+    pub(crate) fn stream(&self, settings: &Settings) -> Result<Option<Stream>, Error> {
+        self.spool.as_ref().map(|spool| spool.stream(settings)).transpose()
+    }
+
+    #[cfg(feature = "spool")]
+    pub(crate) fn spool(&self) -> Option<&Spooling> {
+        self.spool.as_ref()
+    }
+
     /// The connections that write.
     pub(crate) fn connections(&self) -> Result<&Connections, ConfigError> {
         let reason = "is missing: there is no server to ask, since the records are kept in memory";
@@ -60,8 +77,8 @@ impl Context {
         self.store.answers().await
     }
 
-    /// Closes every queue, all at once, and sums what became of their records.
-    pub(crate) async fn drain(&self) -> Drained {
+    /// Closes every queue, all at once, then the spool, and sums what became of their records.
+    pub(crate) async fn drain(&self, deadline: Instant) -> Drained {
         let closed = {
             let mut queues = self.queues();
             let all = queues.alive();
@@ -73,11 +90,10 @@ impl Context {
         }
         let mut sum = Drained::default();
         for queue in closed {
-            let one = queue.ended().await;
-            sum.stored += one.stored;
-            sum.failed += one.failed;
-            sum.left += one.left;
-            sum.spooled += one.spooled;
+            sum += queue.ended().await;
+        }
+        if let Some(spool) = &self.spool {
+            sum += spool.close(deadline).await;
         }
         sum
     }
@@ -89,6 +105,9 @@ impl Context {
         let mut sum = self.gone.get();
         for queue in &alive {
             sum += queue.stats();
+        }
+        if let Some(spool) = &self.spool {
+            sum += spool.stats();
         }
         sum
     }

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,10 +13,12 @@ use uuid::Uuid;
 use crate::{
     error::{ClosedError, Error, Outcome, ValidationError},
     event::Mode,
-    queue::{Answer, Place, Refusal, Waiter},
+    queue::{Answer, Refusal, Waiter},
     receipt::{Durability, Receipt},
     record::Record,
+    reservation::Held,
     scope::Scope,
+    spool::{Refused, Room, Stream, Unkept},
 };
 
 /// What `emit` and `emit_diff` return. It borrows nothing of the event, which was checked, masked and written out by
@@ -38,7 +41,7 @@ enum State {
         scope: Scope,
         record: Record,
         /// Held for it.
-        place: Option<Place>,
+        held: Option<Held>,
     },
     /// Waiting for room in the queue.
     Queueing(Pin<Box<dyn Future<Output = Result<Accepted, Error>> + Send>>),
@@ -49,63 +52,118 @@ enum State {
 /// What is known once the queue has the record.
 struct Accepted {
     id: Uuid,
-    /// Where a sync emit hears of it.
-    answer: Option<oneshot::Receiver<Answer>>,
+    told: Told,
     /// Keeps the scope's queue open while somebody waits.
     scope: Scope,
+}
+
+/// What an emit waits for once its record is accepted.
+enum Told {
+    /// Nothing: it is in memory, or on its way to the disk.
+    Nothing,
+    /// The commit.
+    Commit(oneshot::Receiver<Answer>),
+    /// The disk.
+    Disk(oneshot::Receiver<Result<(), Box<Unkept>>>),
 }
 
 impl Drop for Accepted {
     /// An answer that came and was not read is a failure that nobody heard of.
     fn drop(&mut self) {
-        let Some(mut answer) = self.answer.take() else { return };
-        // From here on the writer finds nobody, and reports by itself.
-        answer.close();
-        if let Ok(Err(unstored)) = answer.try_recv() {
-            self.scope.queue().report(&unstored.error, &unstored.record);
+        // From the close on the writer finds nobody, and reports by itself.
+        match &mut self.told {
+            Told::Nothing => {}
+            Told::Commit(answer) => {
+                answer.close();
+                if let Ok(Err(unstored)) = answer.try_recv() {
+                    self.scope.queue().report(&unstored.error, &unstored.record);
+                }
+            }
+            Told::Disk(answer) => {
+                answer.close();
+                if let Ok(Err(unkept)) = answer.try_recv() {
+                    self.scope.queue().report(&unkept.error, &unkept.record);
+                }
+            }
         }
     }
 }
 
 impl Emit {
-    pub(crate) fn new(scope: &Scope, record: Result<Record, ValidationError>, place: Option<Place>) -> Self {
+    pub(crate) fn new(scope: &Scope, record: Result<Record, ValidationError>, held: Option<Held>) -> Self {
         Self(match record {
-            Ok(record) => State::Ready { scope: scope.clone(), record, place },
+            Ok(record) => State::Ready { scope: scope.clone(), record, held },
             Err(error) => State::Failed(error.into()),
         })
     }
 }
 
-/// Puts the record into its place in the queue, or there if there is room now.
-fn accept(scope: Scope, record: Record, place: Option<Place>) -> State {
+/// Puts the record into its place, in the queue or on disk, or there if there is room now.
+fn accept(scope: Scope, record: Record, held: Option<Held>) -> State {
+    let stream = scope.stream().filter(|stream| record.mode() == Mode::Async && stream.goes_to_disk(scope.queue()));
+    if let Some(stream) = stream.cloned() {
+        return spool(scope, &stream, record, held.and_then(|held| held.room));
+    }
     let id = record.id();
-    let (waiter, answer) = channel(&scope, &record);
-    if let Some(place) = place {
+    let (waiter, told) = channel(&scope, &record);
+    if let Some(place) = held.map(|held| held.place) {
         return match scope.queue().offer_in(place, record, waiter) {
-            Ok(()) => State::Accepted(Accepted { id, answer, scope }),
+            Ok(()) => State::Accepted(Accepted { id, told, scope }),
             Err(error) => State::Failed(error),
         };
     }
     match scope.queue().try_offer(record, waiter) {
-        Ok(()) => State::Accepted(Accepted { id, answer, scope }),
-        Err(Refusal::Full(record, _)) if scope.queue().waits_when_full() => State::Queueing(Box::pin(async move {
-            let id = record.id();
-            let (waiter, answer) = channel(&scope, &record);
-            scope.queue().offer(record, waiter).await?;
-            Ok(Accepted { id, answer, scope })
-        })),
-        Err(Refusal::Full(_, error)) => State::Failed(error.into()),
+        Ok(()) => State::Accepted(Accepted { id, told, scope }),
+        Err(Refusal::Full(record, error)) => match scope.stream().filter(|_| record.mode() == Mode::Async).cloned() {
+            Some(stream) => spool(scope, &stream, record, None),
+            None if scope.queue().waits_when_full() => State::Queueing(Box::pin(async move {
+                let id = record.id();
+                let (waiter, told) = channel(&scope, &record);
+                scope.queue().offer(record, waiter).await?;
+                Ok(Accepted { id, told, scope })
+            })),
+            None => State::Failed(error.into()),
+        },
         Err(Refusal::Closed(error)) => State::Failed(error.into()),
     }
 }
 
-fn channel(scope: &Scope, record: &Record) -> (Option<Waiter>, Option<oneshot::Receiver<Answer>>) {
+/// Gives the record to the spool, now or when it has room.
+fn spool(scope: Scope, stream: &Stream, record: Record, room: Option<Room>) -> State {
+    if let Err(error) = scope.is_open() {
+        return State::Failed(error);
+    }
+    let id = record.id();
+    let on_error = Arc::clone(&scope.settings().on_error);
+    let (ack, answer) = oneshot::channel();
+    let told = Told::Disk(answer);
+    if let Some(room) = room {
+        return match stream.append_in(room, record, Some(ack), &on_error) {
+            Ok(()) => State::Accepted(Accepted { id, told, scope }),
+            Err(error) => State::Failed(error),
+        };
+    }
+    match stream.try_append(record, Some(ack), &on_error) {
+        Ok(()) => State::Accepted(Accepted { id, told, scope }),
+        Err(Refused::Full(record, _)) if scope.queue().waits_when_full() => {
+            let stream = stream.clone();
+            State::Queueing(Box::pin(async move {
+                let (ack, answer) = oneshot::channel();
+                stream.append(record, Some(ack), on_error).await?;
+                Ok(Accepted { id, told: Told::Disk(answer), scope })
+            }))
+        }
+        Err(Refused::Full(_, error) | Refused::Other(error)) => State::Failed(error),
+    }
+}
+
+fn channel(scope: &Scope, record: &Record) -> (Option<Waiter>, Told) {
     match record.mode() {
         Mode::Sync => {
             let (sender, answer) = oneshot::channel();
-            (Some(Waiter { sender, deadline: scope.queue().deadline_of_an_emit() }), Some(answer))
+            (Some(Waiter { sender, deadline: scope.queue().deadline_of_an_emit() }), Told::Commit(answer))
         }
-        Mode::Async => (None, None),
+        Mode::Async => (None, Told::Nothing),
     }
 }
 
@@ -116,7 +174,7 @@ impl Future for Emit {
         loop {
             match std::mem::replace(&mut self.0, State::Done) {
                 State::Failed(error) => return Poll::Ready(Err(error)),
-                State::Ready { scope, record, place } => self.0 = accept(scope, record, place),
+                State::Ready { scope, record, held } => self.0 = accept(scope, record, held),
                 State::Queueing(mut queueing) => match queueing.as_mut().poll(context) {
                     Poll::Ready(Ok(accepted)) => self.0 = State::Accepted(accepted),
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -127,25 +185,27 @@ impl Future for Emit {
                 },
                 State::Accepted(mut accepted) => {
                     let id = accepted.id;
-                    let Some(answer) = accepted.answer.as_mut() else {
-                        return Poll::Ready(Ok(Receipt { id, durability: Durability::Queued, duplicate: false }));
+                    let receipt = |durability, duplicate| Poll::Ready(Ok(Receipt { id, durability, duplicate }));
+                    let ended = || Poll::Ready(Err(ClosedError::in_flight("the scope", Outcome::Unknown, id).into()));
+                    let told = match &mut accepted.told {
+                        Told::Nothing => return receipt(Durability::Queued, false),
+                        Told::Commit(answer) => Pin::new(answer).poll(context).map(|told| match told {
+                            Ok(Ok(duplicate)) => receipt(Durability::Committed, duplicate),
+                            Ok(Err(unstored)) => Poll::Ready(Err(unstored.error)),
+                            // A writer answers every record, so that this is its runtime's end at the latest.
+                            Err(_) => ended(),
+                        }),
+                        Told::Disk(answer) => Pin::new(answer).poll(context).map(|told| match told {
+                            Ok(Ok(())) => receipt(Durability::Spooled, false),
+                            Ok(Err(unkept)) => Poll::Ready(Err(unkept.error)),
+                            Err(_) => ended(),
+                        }),
                     };
-                    return match Pin::new(answer).poll(context) {
-                        Poll::Ready(Ok(stored)) => match stored {
-                            Ok(duplicate) => {
-                                Poll::Ready(Ok(Receipt { id, durability: Durability::Committed, duplicate }))
-                            }
-                            Err(unstored) => Poll::Ready(Err(unstored.error)),
-                        },
-                        // A writer answers every record, so that this is its runtime's end at the latest.
-                        Poll::Ready(Err(_)) => {
-                            Poll::Ready(Err(ClosedError::in_flight("the scope", Outcome::Unknown, id).into()))
-                        }
-                        Poll::Pending => {
-                            self.0 = State::Accepted(accepted);
-                            Poll::Pending
-                        }
-                    };
+                    if let Poll::Ready(told) = told {
+                        return told;
+                    }
+                    self.0 = State::Accepted(accepted);
+                    return Poll::Pending;
                 }
                 State::Done => return Poll::Ready(Err(ClosedError::new("a finished emit").into())),
             }

@@ -20,6 +20,7 @@ use crate::{
     queue::{Drained, Stats},
     receipt::Receipt,
     scope::{Names, Scope},
+    spool::Spooling,
     store::{PgStore, Store},
     table::TableName,
 };
@@ -181,7 +182,7 @@ impl Tracevault {
         let runtime = Handle::try_current().map_err(|_| {
             ConfigError::new("runtime", "is missing: call this inside a tokio runtime, which the writers will live on")
         })?;
-        let Resolved { root: settings, scopes, ensure_schema, .. } = resolved;
+        let Resolved { root: settings, scopes, ensure_schema, spool, .. } = resolved;
         let mut tables: Vec<TableName> = Vec::new();
         for table in std::iter::once(&settings).chain(scopes.values()).map(|settings| &settings.table) {
             if !tables.contains(table) {
@@ -189,7 +190,10 @@ impl Tracevault {
             }
         }
         let names = Arc::new(Names::new(scopes));
-        let context = Arc::new(Context::new(store, connections.as_ref().map(|both| both.write.clone()), runtime));
+        let open = |spool| Spooling::open(spool, &settings, Arc::clone(&store), runtime.clone());
+        let spool = spool.map(open).transpose()?;
+        let writing = connections.as_ref().map(|both| both.write.clone());
+        let context = Arc::new(Context::new(store, writing, runtime, spool));
         let close_timeout = settings.close_timeout;
         let scope = Scope::new(&context, &names, settings)?;
         let held = names.iter().map(|name| Scope::named(&context, &names, name)).collect::<Result<_, _>>()?;
@@ -304,7 +308,7 @@ impl Tracevault {
     pub async fn close(&self) -> Result<Drained, Error> {
         self.0.context.lifecycle.close();
         let deadline = Instant::now() + self.0.close_timeout;
-        let drained = self.0.context.drain().await;
+        let drained = self.0.context.drain(deadline).await;
         // A caller's own transaction that is stalled must not hold us.
         let left = deadline.saturating_duration_since(Instant::now());
         let _ = within(&self.0.context.runtime, left, self.0.context.lifecycle.idle()).await;
@@ -321,6 +325,12 @@ impl Tracevault {
     /// Dropping it gives up its connection.
     pub async fn healthcheck(&self) -> bool {
         self.0.scope.healthcheck().await
+    }
+
+    /// The spool, where the configuration asks for one.
+    #[cfg(feature = "spool")]
+    pub fn spool(&self) -> Option<crate::spool::Spool> {
+        self.0.context.spool().map(Spooling::face)
     }
 
     /// The sum of the numbers of the root and of every scope, those that are gone included.

@@ -21,6 +21,7 @@ use crate::{
     receipt::{Durability, Receipt},
     record::Record,
     reservation::Reservation,
+    spool::{Refused, Stream},
     store::Insert,
     table::TableName,
 };
@@ -61,6 +62,7 @@ pub struct Scope(Arc<Shared>);
 struct Shared {
     settings: Settings,
     queue: Queue,
+    stream: Option<Stream>,
     lifecycle: Lifecycle,
     context: Arc<Context>,
     names: Arc<Names>,
@@ -88,11 +90,21 @@ impl Names {
 
 impl Scope {
     pub(crate) fn new(context: &Arc<Context>, names: &Arc<Names>, settings: Settings) -> Result<Self, Error> {
-        let queue = context.start_queue(&settings)?;
+        let stream = context.stream(&settings)?;
+        let memory = stream.as_ref().filter(|stream| stream.spills());
+        let queue = match memory {
+            None => context.start_queue(&settings)?,
+            Some(stream) => {
+                let queue = context.start_queue(&stream.settings_of_memory(&settings))?;
+                stream.follow(&queue);
+                queue
+            }
+        };
         let lifecycle = context.lifecycle.child("the scope");
         Ok(Self(Arc::new(Shared {
             settings,
             queue,
+            stream,
             lifecycle,
             context: Arc::clone(context),
             names: Arc::clone(names),
@@ -259,10 +271,26 @@ impl Scope {
     pub fn try_emit<'a>(&self, event: impl Into<Event<'a>>) -> Result<Receipt, Error> {
         let record = Record::of(&event.into(), Some(Mode::Async), &self.0.settings)?;
         let id = record.id();
-        match self.0.queue.try_offer(record, None) {
-            Ok(()) => Ok(Receipt { id, durability: Durability::Queued, duplicate: false }),
-            Err(Refusal::Full(_, error)) => Err(error.into()),
-            Err(Refusal::Closed(error)) => Err(error.into()),
+        self.try_queue(record)?;
+        Ok(Receipt { id, durability: Durability::Queued, duplicate: false })
+    }
+
+    fn try_queue(&self, record: Record) -> Result<(), Error> {
+        let on_disk = |record, stream: &Stream| {
+            self.0.lifecycle.check()?;
+            stream.try_append(record, None, &self.0.settings.on_error).map_err(|refused| match refused {
+                Refused::Full(_, error) | Refused::Other(error) => error,
+            })
+        };
+        let record = match &self.0.stream {
+            Some(stream) if stream.goes_to_disk(&self.0.queue) => return on_disk(record, stream),
+            _ => record,
+        };
+        match (self.0.queue.try_offer(record, None), &self.0.stream) {
+            (Ok(()), _) => Ok(()),
+            (Err(Refusal::Full(record, _)), Some(stream)) => on_disk(record, stream),
+            (Err(Refusal::Full(_, error)), None) => Err(error.into()),
+            (Err(Refusal::Closed(error)), _) => Err(error.into()),
         }
     }
 
@@ -336,7 +364,11 @@ impl Scope {
     /// # Cancel safety
     /// Dropping it stops the waiting only.
     pub async fn flush(&self) -> Result<Drained, Error> {
-        Ok(self.0.queue.flush().await)
+        let mut drained = self.0.queue.flush().await;
+        if let Some(stream) = &self.0.stream {
+            drained += stream.flush().await;
+        }
+        Ok(drained)
     }
 
     /// Refuses new events, stores what was accepted, and ends this scope. The root and its other scopes go on.
@@ -352,7 +384,12 @@ impl Scope {
     pub async fn close(&self) -> Result<Drained, Error> {
         self.0.lifecycle.close();
         self.0.queue.begin_close();
-        Ok(self.0.queue.ended().await)
+        let deadline = tokio::time::Instant::now() + self.0.settings.close_timeout;
+        let mut drained = self.0.queue.ended().await;
+        if let Some(stream) = &self.0.stream {
+            drained += stream.settle(deadline, true).await;
+        }
+        Ok(drained)
     }
 
     /// Whether this scope is open and the database answers, within the deadlines.
@@ -366,7 +403,11 @@ impl Scope {
 
     /// The numbers of this scope's queue.
     pub fn stats(&self) -> Stats {
-        self.0.queue.stats()
+        let mut stats = self.0.queue.stats();
+        if let Some(stream) = &self.0.stream {
+            stats += stream.stats();
+        }
+        stats
     }
 
     /// The table that it writes to.
@@ -376,6 +417,14 @@ impl Scope {
 
     pub(crate) fn queue(&self) -> &Queue {
         &self.0.queue
+    }
+
+    pub(crate) fn stream(&self) -> Option<&Stream> {
+        self.0.stream.as_ref()
+    }
+
+    pub(crate) fn is_open(&self) -> Result<(), Error> {
+        Ok(self.0.lifecycle.check()?)
     }
 
     pub(crate) fn settings(&self) -> &Settings {

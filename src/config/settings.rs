@@ -19,6 +19,9 @@ use crate::{
 /// What is called with a record that an async emit accepted and that could not be stored.
 pub(crate) type OnError = Arc<dyn Fn(&Error, &Record) + Send + Sync>;
 
+/// What takes over a record that a close leaves.
+pub(crate) type Leftovers = Arc<dyn Fn(&Record) + Send + Sync>;
+
 /// A whole configuration, checked.
 pub(crate) struct Resolved {
     pub(crate) connection_string: Option<String>,
@@ -70,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) writers: usize,
     pub(crate) emit_timeout: Duration,
     pub(crate) retry_for: RetryFor,
+    /// Takes over what a close leaves of async records; `None`: they are reported.
+    pub(crate) leftovers: Option<Leftovers>,
     /// Off for the test recorder, where a failure is to be seen at once.
     pub(crate) retries: bool,
     pub(crate) queue_capacity: usize,
@@ -146,6 +151,7 @@ impl Config {
                 RetryFor::For(duration) => RetryFor::For(bounded("retry_for", duration)?),
                 RetryFor::Forever => RetryFor::Forever,
             },
+            leftovers: None,
             retries: true,
             queue_capacity: within("queue_capacity", queue_capacity.unwrap_or(10_000), 1, 1 << 24)?,
             queue_bytes: within("queue_bytes", queue_bytes.unwrap_or(64 << 20), 1, MOST_BYTES)?,

@@ -1,5 +1,7 @@
 //! What `flush` and `close` give back.
 
+use std::ops::AddAssign;
+
 /// What became of the records that `flush` or `close` waited for.
 ///
 /// They count from the call on: what the writer finished before is not among them, and what others emit meanwhile is.
@@ -17,4 +19,14 @@ pub struct Drained {
     /// Not finished within `close_timeout`, or while the database was away, and in the spool: the next start goes on with
     /// them. None of them was reported.
     pub spooled: u64,
+}
+
+impl AddAssign for Drained {
+    fn add_assign(&mut self, other: Self) {
+        let Self { stored, failed, left, spooled } = other;
+        self.stored += stored;
+        self.failed += failed;
+        self.left += left;
+        self.spooled += spooled;
+    }
 }

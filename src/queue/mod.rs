@@ -27,6 +27,7 @@ pub(crate) use self::{
     answer::{Answer, Refusal},
     handle::{Queue, StrongQueue, WeakQueue},
     shared::{Place, Waiter},
+    state::Progress,
     stats::Totals,
 };
 pub use self::{

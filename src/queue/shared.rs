@@ -330,8 +330,8 @@ impl Shared {
         Drained {
             stored: now.stored - before.stored,
             failed: now.failures.total() - before.failures.total(),
-            left: accepted - now.stored - now.failures.total(),
-            spooled: 0,
+            left: accepted - now.stored - now.failures.total() - now.kept,
+            spooled: now.kept,
         }
     }
 
@@ -347,11 +347,11 @@ impl Shared {
             stored: now.stored,
             failed: failures.total(),
             failures,
-            queued: state.accepted.saturating_sub(now.finished()),
+            queued: state.accepted.saturating_sub(now.finished() - now.kept),
             queued_bytes: self.bytes_taken() as u64,
             in_flight: hands().map(|hand| hand.in_flight as u64).sum(),
             held: hands().map(|hand| hand.held as u64).sum(),
-            spooled: 0,
+            spooled: now.kept,
             spooled_bytes: 0,
             retried: now.retried,
             oldest: state.oldest().map(|since| since.elapsed()),

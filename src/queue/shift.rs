@@ -410,10 +410,15 @@ impl Drop for Shift {
         let mut all: Vec<_> = flying.chain(known).collect();
         // In the order in which they came, for whoever keeps them.
         all.sort_by_key(|(item, _)| item.promise.number);
-        let mut left = 0;
+        let (mut left, mut kept) = (0, 0);
         for (Item { record, mut promise }, outcome) in all {
-            left += 1;
             self.shared.free(1, promise.weight as usize);
+            if let Some(leftovers) = self.shared.settings.leftovers.as_ref().filter(|_| promise.deadline.is_none()) {
+                leftovers(&record);
+                kept += 1;
+                continue;
+            }
+            left += 1;
             self.shared.tell(&record, &mut promise, &ClosedError::in_flight(WHAT, outcome, record.id()).into());
         }
         if left > 0 {
@@ -428,6 +433,7 @@ impl Drop for Shift {
         let (low, ended) = (state.low(), state.writers == 0);
         self.shared.progress.send_modify(|progress| {
             progress.left += left;
+            progress.kept += kept;
             progress.low = low;
             progress.ended = ended;
         });

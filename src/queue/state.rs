@@ -43,6 +43,8 @@ pub(crate) struct Progress {
     pub(super) failures: Failures,
     /// Reported because the writer ended; among the failures, as closed, in the statistics.
     pub(super) left: u64,
+    /// Taken over by others when the writer ended.
+    pub(super) kept: u64,
     pub(super) retried: u64,
     /// Of all that were accepted up to here, this one excluded, it is known what became.
     pub(crate) low: u64,
@@ -51,7 +53,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(super) fn finished(self) -> u64 {
-        self.stored + self.failures.total() + self.left
+        self.stored + self.failures.total() + self.left + self.kept
     }
 }
 

@@ -55,19 +55,33 @@
 mod appender;
 mod cursor;
 mod dead;
+mod face;
+mod feed;
 mod folder;
 mod frame;
 mod inspect;
+mod keeper;
 mod log;
 mod reader;
 mod recovery;
+mod redrive;
 mod room;
 mod segment;
+mod spooling;
 mod stats;
+mod stream;
+mod window;
 mod writer;
 
+pub(crate) use self::{
+    appender::{Ack, Unkept},
+    room::Room,
+    spooling::Spooling,
+    stream::{Refused, Stream},
+};
 pub use self::{
     dead::DeadLetter,
+    face::Spool,
     inspect::{Check, Listing, check, dead_letters, list},
     recovery::{Damage, Recovery},
     stats::SpoolStats,

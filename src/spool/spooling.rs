@@ -1,0 +1,176 @@
+//! All of a root's spool: the directory, its logs, the appender, and how they end together.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use tokio::{runtime::Handle, sync::watch, time::Instant};
+
+use super::{
+    appender::Appender, dead, folder::Folder, log::Log, recovery::Recovery, room::Bounds, stats::SpoolStats,
+    stream::Stream,
+};
+use crate::{
+    config::{Settings, SpoolSettings},
+    error::{ClosedError, Error},
+    queue::{Drained, Stats},
+    store::Store,
+    table::TableName,
+};
+
+/// What a root owns. Dropped without a close, it ends by itself, within `close_timeout`.
+pub(crate) struct Spooling(Arc<Core>);
+
+/// What the streams of a spool share.
+pub(super) struct Core {
+    pub(super) folder: Arc<Folder>,
+    pub(super) appender: Appender,
+    pub(super) bounds: Arc<Bounds>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) runtime: Handle,
+    pub(super) recovery: Recovery,
+    settings: SpoolSettings,
+    streams: Mutex<Streams>,
+    end: OnceLock<watch::Receiver<Option<Drained>>>,
+}
+
+#[derive(Default)]
+struct Streams {
+    by_table: HashMap<TableName, Stream>,
+    closed: bool,
+}
+
+impl Spooling {
+    /// Opens the directory, finds what a process before left there, and goes on with it. Blocks, for as long as it takes
+    /// to look through one segment a table.
+    pub(crate) fn open(
+        settings: SpoolSettings,
+        root: &Settings,
+        store: Arc<dyn Store>,
+        runtime: Handle,
+    ) -> Result<Self, Error> {
+        let folder = Arc::new(Folder::open(&settings.dir)?);
+        let (mut logs, mut recovery) = (Vec::new(), Recovery::default());
+        for table in folder.tables()? {
+            let (log, found) = Log::open(folder.of(&table), table)?;
+            recovery.dead_letters += dead::count(&log.folder)?;
+            recovery.add(found);
+            logs.push(log);
+        }
+        recovery.tell(&settings.dir);
+        let bounds = Bounds::new(&settings, root, recovery.bytes);
+        let appender = Appender::start(Arc::clone(&folder), &settings, root.when_full, Arc::clone(&bounds))?;
+        let core = Arc::new(Core {
+            folder,
+            appender,
+            bounds,
+            store,
+            runtime,
+            recovery,
+            settings,
+            streams: Mutex::default(),
+            end: OnceLock::new(),
+        });
+        {
+            let mut streams = core.streams();
+            for log in logs {
+                // The scope that writes there may come later, or never: the table is all that is needed.
+                let settings = Settings { table: log.table.clone(), ..root.clone() };
+                streams.by_table.insert(log.table.clone(), Stream::start(&core, log, &settings));
+            }
+        }
+        Ok(Self(core))
+    }
+
+    /// The stream of a scope's table.
+    pub(crate) fn stream(&self, settings: &Settings) -> Result<Stream, Error> {
+        let mut streams = self.0.streams();
+        if streams.closed {
+            return Err(ClosedError::new("the spool").into());
+        }
+        if let Some(known) = streams.by_table.get(&settings.table) {
+            known.report_to(&settings.on_error);
+            return Ok(known.clone());
+        }
+        let (log, _) = Log::open(self.0.folder.of(&settings.table), settings.table.clone())?;
+        let stream = Stream::start(&self.0, log, settings);
+        streams.by_table.insert(settings.table.clone(), stream.clone());
+        Ok(stream)
+    }
+
+    /// Takes nothing on any more, and goes on storing while that succeeds, until the deadline: what is left is on disk.
+    /// The directory is free afterwards. Again: the same end, and the same numbers.
+    pub(crate) async fn close(&self, deadline: Instant) -> Drained {
+        let mut end = self.0.close(deadline);
+        let drained = end.wait_for(Option::is_some).await.ok().and_then(|drained| *drained);
+        // Its runtime has ended: what is not stored is on disk.
+        drained.unwrap_or_default()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let streams: Vec<_> = self.0.all();
+        let mut sum = Stats::default();
+        for stream in streams {
+            sum += stream.stats();
+        }
+        sum
+    }
+
+    /// For the user.
+    pub(crate) fn face(&self) -> super::Spool {
+        super::Spool::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Spooling {
+    fn drop(&mut self) {
+        let timeout = self.0.all().first().map(Stream::close_timeout).unwrap_or_default();
+        drop(self.0.close(Instant::now() + timeout));
+    }
+}
+
+impl Core {
+    pub(super) fn all(&self) -> Vec<Stream> {
+        self.streams().by_table.values().cloned().collect()
+    }
+
+    pub(super) fn stream_of(&self, table: &TableName) -> Option<Stream> {
+        self.streams().by_table.get(table).cloned()
+    }
+
+    pub(super) fn stats(&self) -> SpoolStats {
+        let mut sum =
+            SpoolStats { max_bytes: self.settings.max_bytes, stuck: self.appender.is_stuck(), ..SpoolStats::default() };
+        for stream in self.all() {
+            stream.count_into(&mut sum);
+        }
+        sum
+    }
+
+    fn close(self: &Arc<Self>, deadline: Instant) -> watch::Receiver<Option<Drained>> {
+        let begin = || {
+            let (tell, end) = watch::channel(None);
+            self.streams().closed = true;
+            let core = Arc::clone(self);
+            // In a task, so that it goes on when nobody waits.
+            self.runtime.spawn(async move {
+                let mut sum = Drained::default();
+                for closing in core.all().into_iter().map(|stream| stream.close(deadline)).collect::<Vec<_>>() {
+                    // The task of a stream ends with the runtime at the latest.
+                    sum += closing.await.unwrap_or_default();
+                }
+                core.bounds.close();
+                drop(core);
+                tell.send_replace(Some(sum));
+            });
+            end
+        };
+        self.end.get_or_init(begin).clone()
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        // What runs under the lock leaves the map whole at every step.
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,445 @@
+//! The stream of one table: what scopes give their async records to, and what becomes of them.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::{
+    appender::{Ack, Append},
+    frame,
+    log::Log,
+    room::Room,
+    spooling::Core,
+    stats::SpoolStats,
+    window::Window,
+};
+use crate::{
+    config::{OnError, RetryFor, Settings, WhenFull},
+    error::{Error, SpoolFault},
+    event::Mode,
+    queue::{Drained, Failures, Queue, Stats, Totals, WeakQueue},
+    record::Record,
+};
+
+/// The stream of one table; clones share it.
+#[derive(Clone)]
+pub(crate) struct Stream(pub(super) Arc<Shared>);
+
+pub(super) struct Shared {
+    pub(super) core: std::sync::Weak<Core>,
+    pub(super) log: Arc<Log>,
+    /// By which what was read goes to PostgreSQL.
+    pub(super) queue: Queue,
+    pub(super) window: Mutex<Window>,
+    /// All below it is in PostgreSQL, or a dead letter, and the cursor says so.
+    pub(super) done: watch::Sender<u64>,
+    /// Nothing is taken on any more.
+    closing: AtomicBool,
+    /// The feed and the keeper end.
+    pub(super) ending: watch::Sender<bool>,
+    /// The window has changed.
+    pub(super) moved: Notify,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+    /// Where the cursor was at the start.
+    start: u64,
+    /// What PostgreSQL refused, on its way to the dead letters.
+    pub(super) refused: Mutex<Vec<(Record, Error)>>,
+    /// Held while dead letters are written, or driven again.
+    pub(super) burying: tokio::sync::Mutex<()>,
+    /// The queue has ended with records in hand: from then on its numbers tell nothing.
+    pub(super) gave_up: AtomicBool,
+    pub(super) numbers: Numbers,
+    pub(super) on_error: Mutex<OnError>,
+    settings: Settings,
+    /// Async records go to disk until all there is stored.
+    spilling: Mutex<bool>,
+    /// Records on their way to the disk.
+    pending: AtomicU64,
+    /// The queues of those who spill, which must be empty before what was spilled is stored.
+    pub(super) memory: Mutex<Vec<WeakQueue>>,
+}
+
+/// What is counted here; all else follows from sequence numbers.
+#[derive(Default)]
+pub(super) struct Numbers {
+    pub(super) dead: AtomicU64,
+    pub(super) dead_on_disk: AtomicU64,
+    pub(super) damaged: AtomicU64,
+    /// Told of as not kept.
+    pub(super) lost: AtomicU64,
+}
+
+/// A record that is not taken on.
+pub(crate) enum Refused {
+    Full(Record, Error),
+    Other(Error),
+}
+
+impl Stream {
+    /// Goes on with a log.
+    pub(super) fn start(core: &Arc<Core>, log: Arc<Log>, settings: &Settings) -> Self {
+        let shared = Arc::new_cyclic(|this: &std::sync::Weak<Shared>| {
+            let this = this.clone();
+            let that = this.clone();
+            let on_error = Arc::new(move |error: &Error, record: &Record| {
+                if let Some(stream) = this.upgrade() {
+                    stream.not_stored(error, record);
+                }
+            });
+            // They are on disk, and the next start goes on with them.
+            let leftovers = Arc::new(move |_: &Record| {
+                if let Some(stream) = that.upgrade() {
+                    stream.gave_up.store(true, Ordering::SeqCst);
+                }
+            });
+            let delivery = Settings {
+                on_error,
+                leftovers: Some(leftovers),
+                retry_for: RetryFor::Forever,
+                retries: true,
+                when_full: WhenFull::Wait,
+                ..settings.clone()
+            };
+            let start = log.cursor();
+            Shared {
+                core: Arc::downgrade(core),
+                queue: Queue::start(&delivery, &core.store, &core.runtime, Totals::default()),
+                window: Mutex::new(Window::new(start)),
+                done: watch::Sender::new(start),
+                closing: AtomicBool::new(false),
+                ending: watch::Sender::new(false),
+                moved: Notify::new(),
+                keeper: Mutex::default(),
+                start,
+                refused: Mutex::default(),
+                burying: tokio::sync::Mutex::default(),
+                gave_up: AtomicBool::new(false),
+                numbers: Numbers::default(),
+                on_error: Mutex::new(Arc::clone(&settings.on_error)),
+                settings: settings.clone(),
+                spilling: Mutex::new(log.left().0 > 0),
+                pending: AtomicU64::new(0),
+                memory: Mutex::default(),
+                log,
+            }
+        });
+        let there = super::dead::count(&shared.log.folder).unwrap_or_default();
+        shared.numbers.dead_on_disk.store(there, Ordering::Relaxed);
+        core.runtime.spawn(super::feed::run(Arc::clone(&shared)));
+        let keeper = core.runtime.spawn(super::keeper::run(Arc::clone(&shared)));
+        *lock(&shared.keeper) = Some(keeper);
+        Self(shared)
+    }
+
+    /// Where failures are told from now on.
+    pub(super) fn report_to(&self, on_error: &OnError) {
+        *lock(&self.0.on_error) = Arc::clone(on_error);
+    }
+
+    /// Whether memory is used before the disk.
+    pub(crate) fn spills(&self) -> bool {
+        self.0.settings.when_full == WhenFull::Spill
+    }
+
+    /// The settings of a scope's own queue, where memory is used before the disk: nothing of it is given up while there is
+    /// a disk.
+    pub(crate) fn settings_of_memory(&self, settings: &Settings) -> Settings {
+        let (stream, user) = (self.clone(), Arc::clone(&settings.on_error));
+        let (left_to, told) = (self.clone(), Arc::clone(&user));
+        let leftovers = Arc::new(move |record: &Record| left_to.leave(record, &told));
+        let on_error = Arc::new(move |error: &Error, record: &Record| {
+            if record.mode() == Mode::Async && error.is_record_refused() {
+                stream.0.bury(record, error);
+            }
+            user(error, record);
+        });
+        Settings { on_error, leftovers: Some(leftovers), retry_for: RetryFor::Forever, ..settings.clone() }
+    }
+
+    /// What is spilled is stored after what this queue holds.
+    pub(crate) fn follow(&self, queue: &Queue) {
+        let mut memory = lock(&self.0.memory);
+        memory.retain(|queue| queue.strong_count() > 0);
+        memory.push(queue.weak());
+    }
+
+    /// Whether an async record goes to disk, although there may be room in memory.
+    pub(crate) fn goes_to_disk(&self, queue: &Queue) -> bool {
+        !self.spills() || queue.is_in_trouble() || *lock(&self.0.spilling)
+    }
+
+    /// Takes a record on if there is room now.
+    pub(crate) fn try_append(&self, record: Record, ack: Option<Ack>, on_error: &OnError) -> Result<(), Refused> {
+        let Some(core) = self.0.core.upgrade() else { return Err(Refused::Other(closed())) };
+        match core.bounds.try_take(size(&record)) {
+            Ok(room) => self.push(&core, room, record, ack, on_error).map_err(Refused::Other),
+            Err(error) if error.is_closed() => Err(Refused::Other(error)),
+            Err(error) => Err(Refused::Full(record, error)),
+        }
+    }
+
+    /// Takes a record on as soon as there is room. Cancel safe: dropped before it is ready, nothing was taken on.
+    pub(crate) async fn append(&self, record: Record, ack: Option<Ack>, on_error: OnError) -> Result<(), Error> {
+        let core = self.0.core.upgrade().ok_or_else(closed)?;
+        let room = core.bounds.take(size(&record)).await?;
+        self.push(&core, room, record, ack, &on_error)
+    }
+
+    /// Holds room for a record of so many bytes, if there is some now.
+    pub(crate) fn try_hold(&self, bytes: usize) -> Result<Room, Error> {
+        let core = self.0.core.upgrade().ok_or_else(closed)?;
+        core.bounds.try_take(frame::HEAD + bytes)
+    }
+
+    /// Takes a record on in room that was held, and in more where it takes more.
+    pub(crate) fn append_in(
+        &self,
+        mut room: Room,
+        record: Record,
+        ack: Option<Ack>,
+        on_error: &OnError,
+    ) -> Result<(), Error> {
+        let core = self.0.core.upgrade().ok_or_else(closed)?;
+        room.grow(size(&record))?;
+        self.push(&core, room, record, ack, on_error)
+    }
+
+    fn push(&self, core: &Core, room: Room, record: Record, ack: Option<Ack>, on_error: &OnError) -> Result<(), Error> {
+        // In this order, so that a close that was not seen here sees it.
+        let pending = Pending::new(&self.0);
+        if self.0.closing.load(Ordering::SeqCst) {
+            return Err(closed());
+        }
+        if self.spills() {
+            *lock(&self.0.spilling) = true;
+        }
+        core.appender.push(Append {
+            log: Arc::clone(&self.0.log),
+            record,
+            ack,
+            on_error: self.counting_losses(on_error),
+            room: Some(room),
+            front: false,
+            pending: Some(pending),
+        });
+        Ok(())
+    }
+
+    /// Puts a record that a close left in memory before all else on disk.
+    fn leave(&self, record: &Record, on_error: &OnError) {
+        let Some(core) = self.0.core.upgrade() else { return on_error(&closed(), record) };
+        core.appender.push(Append {
+            log: Arc::clone(&self.0.log),
+            record: record.clone(),
+            ack: None,
+            on_error: self.counting_losses(on_error),
+            room: None,
+            front: true,
+            pending: None,
+        });
+    }
+
+    fn counting_losses(&self, on_error: &OnError) -> OnError {
+        let (stream, user) = (Arc::downgrade(&self.0), Arc::clone(on_error));
+        Arc::new(move |error, record| {
+            if let Some(stream) = stream.upgrade() {
+                stream.numbers.lost.fetch_add(1, Ordering::Relaxed);
+            }
+            user(error, record);
+        })
+    }
+
+    /// Waits until all that was taken on by now is stored or refused, for at most `close_timeout`.
+    pub(crate) async fn flush(&self) -> Drained {
+        self.settle(Instant::now() + self.0.settings.close_timeout, false).await
+    }
+
+    /// The same until a deadline; `or_trouble`: no longer than storing succeeds.
+    pub(crate) async fn settle(&self, deadline: Instant, or_trouble: bool) -> Drained {
+        const LOOK: Duration = Duration::from_millis(50);
+        let before = self.0.counted();
+        let Some(core) = self.0.core.upgrade() else { return Drained::default() };
+        let settled = async {
+            loop {
+                core.appender.settled().await;
+                if self.0.pending.load(Ordering::SeqCst) == 0 || !or_trouble {
+                    return;
+                }
+                // Between its two steps.
+                tokio::task::yield_now().await;
+            }
+        };
+        let _ = tokio::time::timeout_at(deadline, settled).await;
+        let target = *self.0.log.tail.borrow();
+        let mut done = self.0.done.subscribe();
+        loop {
+            if *done.borrow_and_update() >= target {
+                break;
+            }
+            let in_trouble = or_trouble && self.0.queue.is_in_trouble();
+            if in_trouble || Instant::now() >= deadline {
+                break;
+            }
+            let _ = tokio::time::timeout_at(deadline.min(Instant::now() + LOOK), done.changed()).await;
+        }
+        let (now, done) = (self.0.counted(), *done.borrow());
+        Drained {
+            stored: now.stored - before.stored,
+            failed: now.failed - before.failed,
+            left: 0,
+            spooled: target.saturating_sub(done),
+        }
+    }
+
+    /// Ends it: see [`Spooling::close`](super::spooling::Spooling::close).
+    pub(super) fn close(self, deadline: Instant) -> JoinHandle<Drained> {
+        self.0.closing.store(true, Ordering::SeqCst);
+        let runtime = self.0.core.upgrade().map(|core| core.runtime.clone());
+        let closing = async move {
+            let mut drained = self.settle(deadline, true).await;
+            self.0.queue.end_now();
+            let _ = self.0.queue.ended().await;
+            self.0.ending.send_replace(true);
+            let keeper = lock(&self.0.keeper).take();
+            if let Some(keeper) = keeper {
+                let _ = keeper.await;
+            }
+            let log = Arc::clone(&self.0.log);
+            let finished = tokio::task::spawn_blocking(move || log.finish()).await;
+            if let Ok(Err(error)) = finished {
+                tracing::warn!(%error, "the spool's cursor is not on disk: records that are stored are looked at again");
+            }
+            drained
+        };
+        match runtime {
+            Some(runtime) => runtime.spawn(closing),
+            None => tokio::spawn(async { Drained::default() }),
+        }
+    }
+
+    pub(super) fn close_timeout(&self) -> Duration {
+        self.0.settings.close_timeout
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let counted = self.0.counted();
+        let delivery = self.0.queue.stats();
+        let (_, bytes) = self.0.log.left();
+        Stats {
+            accepted: counted.accepted,
+            stored: counted.stored,
+            failed: counted.failed,
+            queued: counted.accepted.saturating_sub(counted.stored + counted.failed),
+            spooled: counted.accepted.saturating_sub(counted.stored + counted.failed),
+            spooled_bytes: bytes,
+            oldest: self.0.oldest(),
+            failures: Failures { closed: counted.lost, ..delivery.failures },
+            ..delivery
+        }
+    }
+
+    pub(super) fn count_into(&self, sum: &mut SpoolStats) {
+        let (records, bytes) = self.0.log.left();
+        sum.records += records;
+        sum.bytes += bytes;
+        sum.oldest = sum.oldest.max(self.0.oldest());
+        sum.segments += self.0.log.segments() as u64;
+        sum.dead_letters += self.0.numbers.dead_on_disk.load(Ordering::Relaxed);
+        sum.damaged += self.0.numbers.damaged.load(Ordering::Relaxed);
+    }
+}
+
+/// What became of the records of this process, and of those it found.
+struct Counted {
+    accepted: u64,
+    stored: u64,
+    failed: u64,
+    lost: u64,
+}
+
+impl Shared {
+    fn counted(&self) -> Counted {
+        let numbers = &self.numbers;
+        let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        // In this order: what is done was accepted before.
+        let (dead, damaged, lost) = (get(&numbers.dead), get(&numbers.damaged), get(&numbers.lost));
+        let done = *self.done.borrow() - self.start;
+        let written = *self.log.tail.borrow() - self.start;
+        Counted {
+            accepted: written.saturating_sub(damaged) + lost,
+            stored: done.saturating_sub(dead + damaged),
+            failed: dead.min(done) + lost,
+            lost,
+        }
+    }
+
+    fn oldest(&self) -> Option<Duration> {
+        let at = lock(&self.window).oldest()?;
+        let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(u64::try_from(at).ok()?))?;
+        Some(at.elapsed().unwrap_or_default())
+    }
+
+    /// Told by the queue.
+    fn not_stored(&self, error: &Error, record: &Record) {
+        self.bury(record, error);
+        let on_error = Arc::clone(&lock(&self.on_error));
+        on_error(error, record);
+    }
+
+    fn bury(&self, record: &Record, error: &Error) {
+        self.numbers.dead.fetch_add(1, Ordering::Relaxed);
+        lock(&self.refused).push((record.clone(), error.clone()));
+    }
+
+    /// All on disk is stored: memory may be used again.
+    pub(super) fn emptied(&self) {
+        let mut spilling = lock(&self.spilling);
+        let is_empty = || *self.done.borrow() >= *self.log.tail.borrow();
+        if *spilling && self.pending.load(Ordering::SeqCst) == 0 && is_empty() {
+            *spilling = false;
+        }
+    }
+
+    pub(super) fn core(&self) -> Option<Arc<Core>> {
+        self.core.upgrade()
+    }
+}
+
+/// A record on its way to the disk.
+pub(super) struct Pending(Arc<Shared>);
+
+impl Pending {
+    fn new(stream: &Arc<Shared>) -> Self {
+        stream.pending.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(stream))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn size(record: &Record) -> usize {
+    frame::HEAD + record.tuple().len()
+}
+
+fn closed() -> Error {
+    crate::error::ClosedError::new("the spool").into()
+}
+
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that runs under these locks leaves anything half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
