@@ -1,24 +1,45 @@
 //! How much may wait for the disk, and how much may be on it.
 
-use std::sync::Arc;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, TryAcquireError};
 
 use crate::{
     config::{Settings, SpoolSettings},
-    error::Error,
+    error::{ClosedError, Error, SpoolError, SpoolFault},
 };
+
+const WHAT: &str = "the spool";
 
 /// The bounds of a spool: `max_bytes` on disk, and in memory, on the way there, `queue_bytes` and `queue_capacity`.
 pub(super) struct Bounds {
+    dir: PathBuf,
+    /// Not above what a semaphore counts to and a permit names, as are the other limits.
+    most_on_disk: usize,
+    most_in_memory: usize,
     disk: Semaphore,
+    /// Bytes on disk beyond what `disk` had: what is freed pays for them first.
+    debt: Mutex<u64>,
+    memory: Semaphore,
+    slots: Semaphore,
 }
 
 impl Bounds {
     /// `used`: what is on disk already. Where that is more than `max_bytes`, as much has to go before there is room.
     pub(super) fn new(settings: &SpoolSettings, root: &Settings, used: u64) -> Arc<Self> {
-        let _ = (settings, root, used);
-        todo!()
+        let free = settings.max_bytes.saturating_sub(used);
+        Arc::new(Self {
+            dir: settings.dir.clone(),
+            most_on_disk: countable(settings.max_bytes),
+            most_in_memory: root.queue_bytes,
+            disk: Semaphore::new(countable(free)),
+            debt: Mutex::new(used.saturating_sub(settings.max_bytes)),
+            memory: Semaphore::new(root.queue_bytes),
+            slots: Semaphore::new(root.queue_capacity),
+        })
     }
 
     /// Room for a record of so many bytes, if there is some now.
@@ -26,43 +47,107 @@ impl Bounds {
     /// # Errors
     /// `Spool` (`SpoolFault::Full`); `Closed`.
     pub(super) fn try_take(self: &Arc<Self>, bytes: usize) -> Result<Room, Error> {
-        let _ = (&self.disk, bytes);
-        todo!()
+        let (on_disk, in_memory) = self.shares(bytes);
+        let permits = || {
+            let slot = self.slots.try_acquire()?;
+            let memory = self.memory.try_acquire_many(in_memory)?;
+            Ok([slot, memory, self.disk.try_acquire_many(on_disk)?])
+        };
+        let permits = permits().map_err(|error| self.refusal(&error))?;
+        Ok(self.room(permits, on_disk, in_memory))
     }
 
     /// As soon as there is some, first come, first served. Cancel safe.
     pub(super) async fn take(self: &Arc<Self>, bytes: usize) -> Result<Room, Error> {
-        let _ = bytes;
-        todo!()
+        let (on_disk, in_memory) = self.shares(bytes);
+        let closed = |_: AcquireError| ClosedError::new(WHAT);
+        let slot = self.slots.acquire().await.map_err(closed)?;
+        let memory = self.memory.acquire_many(in_memory).await.map_err(closed)?;
+        let disk = self.disk.acquire_many(on_disk).await.map_err(closed)?;
+        Ok(self.room([slot, memory, disk], on_disk, in_memory))
     }
 
     /// So many bytes on disk are free again.
     pub(super) fn freed(&self, bytes: u64) {
-        let _ = bytes;
-        todo!()
+        let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
+        let paid = bytes.min(*debt);
+        *debt -= paid;
+        self.disk.add_permits(countable(bytes - paid));
+    }
+
+    /// So many bytes were written that nobody had asked room for.
+    pub(super) fn used(&self, bytes: u64) {
+        let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
+        *debt += bytes - self.disk.forget_permits(countable(bytes)) as u64;
     }
 
     /// Nothing is taken on any more.
     pub(super) fn close(&self) {
-        todo!()
+        self.slots.close();
+        self.memory.close();
+        self.disk.close();
     }
+
+    /// A record larger than a bound takes all of it, and passes alone.
+    fn shares(&self, bytes: usize) -> (u32, u32) {
+        let share = |most: usize| u32::try_from(bytes.min(most)).unwrap_or(u32::MAX);
+        (share(self.most_on_disk), share(self.most_in_memory))
+    }
+
+    fn room(self: &Arc<Self>, permits: [SemaphorePermit<'_>; 3], on_disk: u32, in_memory: u32) -> Room {
+        permits.into_iter().for_each(SemaphorePermit::forget);
+        Room { bounds: Arc::clone(self), on_disk, in_memory }
+    }
+
+    fn refusal(&self, error: &TryAcquireError) -> Error {
+        match error {
+            TryAcquireError::Closed => ClosedError::new(WHAT).into(),
+            TryAcquireError::NoPermits => SpoolError::new(SpoolFault::Full, "emitting", &self.dir).into(),
+        }
+    }
+}
+
+/// What a semaphore can count to.
+fn countable(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
 }
 
 /// Room for a record. Dropped, all of it is given back; [`written`](Self::written), the part in memory only.
 pub(crate) struct Room {
     pub(super) bounds: Arc<Bounds>,
+    on_disk: u32,
+    in_memory: u32,
 }
 
 impl Room {
     /// Of at least so many bytes, where there is more.
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Error> {
-        let _ = (&self.bounds, bytes);
-        todo!()
+        let (on_disk, in_memory) = self.bounds.shares(bytes);
+        let more = || {
+            let memory = self.bounds.memory.try_acquire_many(in_memory.saturating_sub(self.in_memory))?;
+            Ok([memory, self.bounds.disk.try_acquire_many(on_disk.saturating_sub(self.on_disk))?])
+        };
+        let permits = more().map_err(|error| self.bounds.refusal(&error))?;
+        permits.into_iter().for_each(SemaphorePermit::forget);
+        self.on_disk = self.on_disk.max(on_disk);
+        self.in_memory = self.in_memory.max(in_memory);
+        Ok(())
     }
 
     /// The record takes so many bytes on disk now; what is more than that is given back.
-    pub(super) fn written(self, bytes: u64) {
-        let _ = bytes;
-        todo!()
+    pub(super) fn written(mut self, bytes: u64) {
+        let held = u64::from(std::mem::take(&mut self.on_disk));
+        match bytes.checked_sub(held) {
+            Some(more) => self.bounds.used(more),
+            None => self.bounds.freed(held - bytes),
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.bounds.freed(self.on_disk.into());
+        self.bounds.memory.add_permits(self.in_memory as usize);
+        self.bounds.slots.add_permits(1);
     }
 }
