@@ -126,3 +126,6 @@ impl Drop for Appender {
         self.intake.close();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,11 @@ impl Bounds {
         *debt += bytes - self.disk.forget_permits(countable(bytes)) as u64;
     }
 
+    #[cfg(test)]
+    pub(super) fn free_on_disk(&self) -> u64 {
+        self.disk.available_permits() as u64
+    }
+
     /// Nothing is taken on any more.
     pub(super) fn close(&self) {
         self.slots.close();

@@ -17,7 +17,7 @@ use super::{
     folder,
     frame::{Frame, HEAD, Kind},
     log::{Log, Segment},
-    segment::{self, FIRST, HEADER, Header},
+    segment::{self, HEADER, Header},
 };
 use crate::{
     config::{SpoolSettings, Sync},
@@ -159,7 +159,7 @@ impl Writer {
         &mut self,
         records: impl ExactSizeIterator<Item = &'r Record>,
     ) -> Result<(), Failure> {
-        let lowest = self.segments().front().map_or(self.next, |segment| segment.base).min(FIRST);
+        let lowest = self.segments().front().map_or(self.next, |segment| segment.base);
         let base = lowest.saturating_sub(records.len() as u64);
         let (mut frames, accepted_at) = (Vec::new(), now());
         for (sequence, record) in (base..).zip(records) {

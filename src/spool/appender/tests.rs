@@ -1,0 +1,241 @@
+use std::{
+    collections::VecDeque,
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    config::{Config, Settings, Sync},
+    event::Event,
+    spool::{
+        frame::Frame,
+        segment::{self, FIRST, HEADER},
+    },
+    table::TableName,
+};
+
+/// A spool of a few logs, and what `on_error` was told.
+struct Spool {
+    settings: SpoolSettings,
+    root: Settings,
+    when_full: WhenFull,
+    bounds: Arc<Bounds>,
+    folder: Arc<Folder>,
+    appender: Appender,
+    errors: Arc<Mutex<Vec<(Uuid, Outcome)>>>,
+}
+
+/// A folder of its own, removed at the end.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("tracevault-append-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Spool {
+    fn start(dir: &Dir, sync: Sync) -> Self {
+        let settings = SpoolSettings { dir: dir.0.clone(), sync, max_bytes: 1 << 30, segment_bytes: 64 << 10 };
+        Self::with(settings, WhenFull::Wait)
+    }
+
+    fn with(settings: SpoolSettings, when_full: WhenFull) -> Self {
+        let root = Config::default().resolve().unwrap().root;
+        let folder = Arc::new(Folder::open(&settings.dir).unwrap());
+        let bounds = Bounds::new(&settings, &root, 0);
+        let appender = Appender::start(Arc::clone(&folder), &settings, when_full, Arc::clone(&bounds)).unwrap();
+        Self { settings, root, when_full, bounds, folder, appender, errors: Arc::default() }
+    }
+
+    fn log(&self, table: &str) -> Arc<Log> {
+        let table = TableName::new(table).unwrap();
+        Log::open(self.folder.of(&table), table).unwrap().0
+    }
+
+    fn record(&self) -> Record {
+        Record::of(&Event::new("user.login"), None, &self.root).unwrap()
+    }
+
+    fn append(&self, log: &Arc<Log>, record: Record) -> Append {
+        let errors = Arc::clone(&self.errors);
+        Append {
+            log: Arc::clone(log),
+            room: Some(self.bounds.try_take(record.weight()).unwrap()),
+            record,
+            ack: None,
+            on_error: Arc::new(move |error, record| errors.lock().unwrap().push((record.id(), error.outcome()))),
+            front: false,
+        }
+    }
+
+    fn push(&self, log: &Arc<Log>) -> Uuid {
+        let record = self.record();
+        let id = record.id();
+        self.appender.push(self.append(log, record));
+        id
+    }
+
+    async fn emit(&self, log: &Arc<Log>) -> Result<Uuid, Box<Unkept>> {
+        let record = self.record();
+        let id = record.id();
+        let (ack, answer) = oneshot::channel();
+        self.appender.push(Append { ack: Some(ack), ..self.append(log, record) });
+        answer.await.unwrap().map(|()| id)
+    }
+}
+
+/// The ids in a log, and their numbers.
+fn stored(folder: &Path) -> Vec<(u64, Uuid)> {
+    let bases: VecDeque<u64> = segment::list(folder).unwrap().into();
+    let mut all = Vec::new();
+    for (at, base) in bases.iter().enumerate() {
+        let bytes = fs::read(segment::path(folder, *base)).unwrap();
+        let end = bases.get(at + 1).copied().unwrap_or(u64::MAX);
+        let mut rest = &bytes[HEADER..];
+        while let Ok(frame) = Frame::read(rest) {
+            rest = &rest[frame.size()..];
+            if frame.sequence < end {
+                all.push((frame.sequence, crate::spool::frame::record(frame.payload.to_vec(), false).unwrap().id()));
+            }
+        }
+    }
+    all
+}
+
+fn numbered(first: u64, ids: &[Uuid]) -> Vec<(u64, Uuid)> {
+    (first..).zip(ids.iter().copied()).collect()
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_on_disk_in_order_and_may_be_read() {
+    let dir = Dir::new();
+    let spool = Spool::start(&dir, Sync::Always);
+    let (one, other) = (spool.log("one"), spool.log("other"));
+    let mut ids = [Vec::new(), Vec::new()];
+    for round in 0..20 {
+        let log = [&one, &other][round % 2];
+        ids[round % 2].push(spool.push(log));
+        ids[round % 2].push(spool.emit(log).await.map_err(|unkept| unkept.error).unwrap());
+        assert_eq!(*log.tail.borrow(), FIRST + ids[round % 2].len() as u64);
+        assert_eq!(stored(&log.folder), numbered(FIRST, &ids[round % 2]));
+    }
+}
+
+#[tokio::test]
+async fn a_full_segment_is_followed_by_another_and_all_bytes_are_counted() {
+    let dir = Dir::new();
+    let spool = Spool::start(&dir, Sync::Always);
+    let log = spool.log("one");
+    let ids: Vec<_> = (0..2_000).map(|_| spool.push(&log)).collect();
+    spool.appender.settled().await;
+    assert_eq!(stored(&log.folder), numbered(FIRST, &ids));
+    let segments = log.segments.lock().unwrap().clone();
+    assert!(segments.len() > 2, "{segments:?}");
+    let size = crate::spool::writer::size(&spool.record());
+    for segment in &segments {
+        let length = fs::metadata(segment::path(&log.folder, segment.base)).unwrap().len();
+        assert_eq!(length, segment.bytes + HEADER as u64);
+        assert!(length <= spool.settings.segment_bytes);
+    }
+    assert_eq!(segments.iter().map(|segment| segment.bytes).sum::<u64>(), 2_000 * size);
+    // All the rest is free again.
+    let left = spool.settings.max_bytes - 2_000 * size;
+    assert_eq!(spool.bounds.free_on_disk(), left);
+}
+
+#[tokio::test]
+async fn a_record_larger_than_a_segment_goes_in_alone() {
+    let dir = Dir::new();
+    let spool = Spool::start(&dir, Sync::Always);
+    let log = spool.log("one");
+    let large = Event::new("large").data(serde_json::json!({ "text": "x".repeat(100_000) }));
+    let large = Record::of(&large, None, &spool.root).unwrap();
+    let mut ids = vec![spool.push(&log)];
+    ids.push(large.id());
+    spool.appender.push(spool.append(&log, large));
+    ids.push(spool.push(&log));
+    spool.appender.settled().await;
+    assert_eq!(stored(&log.folder), numbered(FIRST, &ids));
+    let bases: Vec<_> = log.segments.lock().unwrap().iter().map(|segment| segment.base - FIRST).collect();
+    assert_eq!(bases, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_drop_writes_what_waits_and_gives_the_directory_up() {
+    let dir = Dir::new();
+    let spool = Spool::start(&dir, Sync::Os);
+    let log = spool.log("one");
+    let ids: Vec<_> = (0..100).map(|_| spool.push(&log)).collect();
+    let Spool { appender, folder, settings, .. } = spool;
+    drop(folder);
+    assert!(Folder::open(&settings.dir).is_err());
+    appender.ended().await;
+    assert_eq!(stored(&log.folder), numbered(FIRST, &ids));
+    Folder::open(&settings.dir).unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_after_the_end_is_told_of() {
+    let dir = Dir::new();
+    let spool = Spool::start(&dir, Sync::Always);
+    let log = spool.log("one");
+    spool.emit(&log).await.map_err(|unkept| unkept.error).unwrap();
+    spool.appender.ended().await;
+    let id = spool.push(&log);
+    assert_eq!(*spool.errors.lock().unwrap(), [(id, Outcome::Rejected)]);
+    assert!(spool.emit(&log).await.unwrap_err().error.is_closed());
+}
+
+#[tokio::test]
+async fn what_goes_before_all_others_does() {
+    let dir = Dir::new();
+    let spool = Spool::start(&dir, Sync::Always);
+    let log = spool.log("one");
+    let mut ids = vec![spool.emit(&log).await.map_err(|unkept| unkept.error).unwrap()];
+    let front: Vec<_> = (0..3)
+        .map(|_| {
+            let record = spool.record();
+            let id = record.id();
+            spool.appender.push(Append { front: true, room: None, ..spool.append(&log, record) });
+            id
+        })
+        .collect();
+    ids.splice(0..0, front);
+    // Without a `settled`, after a moment.
+    while stored(&log.folder).len() < 4 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    spool.appender.settled().await;
+    assert_eq!(stored(&log.folder), numbered(FIRST - 3, &ids));
+    assert_eq!(log.segments.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_interval_syncs_by_itself() {
+    let dir = Dir::new();
+    let spool = Spool::start(&dir, Sync::Interval(Duration::from_millis(20)));
+    let log = spool.log("one");
+    let mut settled = spool.appender.intake.settled.subscribe();
+    for _ in 0..3 {
+        spool.emit(&log).await.map_err(|unkept| unkept.error).unwrap();
+    }
+    // Nobody asks.
+    tokio::time::timeout(Duration::from_secs(5), settled.wait_for(|below| *below == 3)).await.unwrap().unwrap();
+}
