@@ -84,7 +84,7 @@ async fn bury(stream: &Arc<Shared>) -> bool {
             Ok(()) => break,
             Err(error) => {
                 tracing::error!(%error, letters = count, "dead letters could not be written for now; they are tried again");
-                let released = error.is_full() && stream.core().is_some_and(|core| core.folder.release_reserve());
+                let released = error.is_full() && stream.core().is_some_and(|core| core.release_reserve());
                 letters = Some(taken);
                 if !released {
                     tokio::select! {
@@ -99,6 +99,4 @@ async fn bury(stream: &Arc<Shared>) -> bool {
     true
 }
 
-fn write(folder: &std::path::Path, letters: &[(Record, Error)]) -> Result<(), SpoolError> {
-    dead::write(folder, letters)
-}
+

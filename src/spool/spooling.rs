@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 use tokio::{runtime::Handle, sync::watch, time::Instant};
@@ -24,7 +24,8 @@ pub(crate) struct Spooling(Arc<Core>);
 
 /// What the streams of a spool share.
 pub(super) struct Core {
-    pub(super) folder: Arc<Folder>,
+    /// The appender's, so that it is free once that has ended.
+    folder: Weak<Folder>,
     pub(super) appender: Appender,
     pub(super) bounds: Arc<Bounds>,
     pub(super) store: Arc<dyn Store>,
@@ -60,9 +61,10 @@ impl Spooling {
         }
         recovery.tell(&settings.dir);
         let bounds = Bounds::new(&settings, root, recovery.bytes);
-        let appender = Appender::start(Arc::clone(&folder), &settings, root.when_full, Arc::clone(&bounds))?;
+        let held = Arc::downgrade(&folder);
+        let appender = Appender::start(folder, &settings, root.when_full, Arc::clone(&bounds))?;
         let core = Arc::new(Core {
-            folder,
+            folder: held,
             appender,
             bounds,
             store,
@@ -93,7 +95,8 @@ impl Spooling {
             known.report_to(&settings.on_error);
             return Ok(known.clone());
         }
-        let (log, _) = Log::open(self.0.folder.of(&settings.table), settings.table.clone())?;
+        let folder = self.0.folder.upgrade().ok_or_else(|| ClosedError::new("the spool"))?;
+        let (log, _) = Log::open(folder.of(&settings.table), settings.table.clone())?;
         let stream = Stream::start(&self.0, log, settings);
         streams.by_table.insert(settings.table.clone(), stream.clone());
         Ok(stream)
@@ -148,6 +151,11 @@ impl Core {
         sum
     }
 
+    /// Gives up the reserve of a full disk. `false`: there was none.
+    pub(super) fn release_reserve(&self) -> bool {
+        self.folder.upgrade().is_some_and(|folder| folder.release_reserve())
+    }
+
     fn close(self: &Arc<Self>, deadline: Instant) -> watch::Receiver<Option<Drained>> {
         let begin = || {
             let (tell, end) = watch::channel(None);
@@ -161,7 +169,7 @@ impl Core {
                     sum += closing.await.unwrap_or_default();
                 }
                 core.bounds.close();
-                drop(core);
+                core.appender.ended().await;
                 tell.send_replace(Some(sum));
             });
             end

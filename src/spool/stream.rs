@@ -227,10 +227,9 @@ impl Stream {
             log: Arc::clone(&self.0.log),
             record,
             ack,
-            on_error: self.counting_losses(on_error),
+            on_error: self.counting_losses(on_error, Some(pending)),
             room: Some(room),
             front: false,
-            pending: Some(pending),
         });
         Ok(())
     }
@@ -242,16 +241,17 @@ impl Stream {
             log: Arc::clone(&self.0.log),
             record: record.clone(),
             ack: None,
-            on_error: self.counting_losses(on_error),
+            on_error: self.counting_losses(on_error, None),
             room: None,
             front: true,
-            pending: None,
         });
     }
 
-    fn counting_losses(&self, on_error: &OnError) -> OnError {
+    /// `pending` lives as long as it, which is as long as the record is on its way.
+    fn counting_losses(&self, on_error: &OnError, pending: Option<Pending>) -> OnError {
         let (stream, user) = (Arc::downgrade(&self.0), Arc::clone(on_error));
         Arc::new(move |error, record| {
+            let _while_it_lives = &pending;
             if let Some(stream) = stream.upgrade() {
                 stream.numbers.lost.fetch_add(1, Ordering::Relaxed);
             }

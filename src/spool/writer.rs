@@ -159,6 +159,7 @@ impl Writer {
         &mut self,
         records: impl ExactSizeIterator<Item = &'r Record>,
     ) -> Result<(), Failure> {
+        // Without a gap: numbers of records that are stored and gone, or below all that were ever given.
         let lowest = self.segments().front().map_or(self.next, |segment| segment.base);
         let base = lowest.saturating_sub(records.len() as u64);
         let (mut frames, accepted_at) = (Vec::new(), now());
@@ -167,7 +168,7 @@ impl Writer {
         }
         self.make(base, &frames)?;
         self.segments().push_front(Segment { base, bytes: frames.len() as u64 });
-        Ok(())
+        self.log.set_back(base).map_err(|error| Failure { error, findable: false })
     }
 
     /// Bytes that are kept because they are not synced.
