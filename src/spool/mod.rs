@@ -66,6 +66,9 @@ mod reader;
 mod recovery;
 mod redrive;
 mod room;
+#[cfg(test)]
+mod sample;
+mod scan;
 mod segment;
 mod spooling;
 mod stats;
