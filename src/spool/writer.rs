@@ -5,11 +5,10 @@
 //! one, which begins with the first number that was not synced, never has the same name.
 
 use std::{
-    collections::VecDeque,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, MutexGuard, PoisonError},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -147,27 +146,43 @@ impl Writer {
     /// What was written may be read.
     pub(super) fn publish(&mut self) {
         let unpublished = std::mem::take(&mut self.unpublished);
-        if let Some(segment) = self.segments().back_mut() {
+        if let Some(segment) = self.log.segments().back_mut() {
             segment.bytes += unpublished;
         }
         self.published = self.frames.len();
         self.log.tail.send_replace(self.next);
     }
 
-    /// Writes these before all others, as a segment of their own, synced.
+    /// Writes these before all others, as a segment of their own, synced, and sets the cursor back to them: what lies
+    /// between is sent again at the next start, so that the log must not be advanced after this. Answers how many bytes of
+    /// `max_bytes` are free again.
     pub(super) fn write_front<'r>(
         &mut self,
         records: impl ExactSizeIterator<Item = &'r Record>,
-    ) -> Result<(), Failure> {
-        let lowest = self.segments().front().map_or(self.next, |segment| segment.base);
+    ) -> Result<u64, Failure> {
+        self.sync()?;
+        let done = self.log.cursor().at() >= self.next && self.next == *self.log.tail.borrow();
+        // Where all is stored, nothing has to be sent again.
+        let freed = if done {
+            self.open = None;
+            self.log.finish().map_err(|error| Failure { error, findable: false })?
+        } else {
+            0
+        };
+        let lowest = self.log.segments().front().map_or(self.next, |segment| segment.base);
         let base = lowest.saturating_sub(records.len() as u64);
         let (mut frames, accepted_at) = (Vec::new(), now());
         for (sequence, record) in (base..).zip(records) {
             framed(record, sequence, accepted_at).write(&mut frames);
         }
-        self.make(base, &frames)?;
-        self.segments().push_front(Segment { base, bytes: frames.len() as u64 });
-        Ok(())
+        let (path, _) = self.make(base, &frames)?;
+        let mut cursor = self.log.cursor();
+        if let Err(error) = cursor.advance(base).and_then(|()| cursor.sync()) {
+            self.leftover = Some(base);
+            return Err(Failure { error: SpoolError::io("moving the cursor", &path, error), findable: true });
+        }
+        self.log.segments().push_front(Segment { base, bytes: frames.len() as u64 });
+        Ok(freed)
     }
 
     /// Bytes that are kept because they are not synced.
@@ -225,7 +240,7 @@ impl Writer {
         self.frames = frames;
         let (path, file) = made?;
         let moved = self.published as u64;
-        let mut segments = self.segments();
+        let mut segments = self.log.segments();
         if let Some(last) = segments.back_mut() {
             last.bytes = last.bytes.saturating_sub(moved);
         }
@@ -287,11 +302,6 @@ impl Writer {
         self.frames.truncate(self.published);
         self.next = *self.log.tail.borrow();
         self.unpublished = 0;
-    }
-
-    fn segments(&self) -> MutexGuard<'_, VecDeque<Segment>> {
-        // Nothing that can panic runs under the lock.
-        self.log.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
