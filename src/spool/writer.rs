@@ -53,6 +53,8 @@ pub(super) struct Writer {
     unpublished: u64,
     /// Something was written since the last `fsync`.
     dirty: bool,
+    /// Frames that do not count may be on disk where the next start would find them, until there is another segment.
+    exposed: bool,
     /// A segment that was never in use, and could not be removed.
     leftover: Option<u64>,
 }
@@ -78,6 +80,7 @@ impl Writer {
             published: 0,
             unpublished: 0,
             dirty: false,
+            exposed: false,
             leftover: None,
         }
     }
@@ -106,8 +109,10 @@ impl Writer {
             self.next += 1;
             count += 1;
         }
-        self.put(begin).inspect_err(|_| self.roll_back())?;
-        Ok(count)
+        match self.put(begin) {
+            Ok(()) => Ok(count),
+            Err(error) => Err(self.roll_back(error)),
+        }
     }
 
     /// `fsync`. After an error the segment is given up, and what was written since the last one is written anew into
@@ -121,7 +126,7 @@ impl Writer {
                 self.dirty = false;
                 return Ok(());
             }
-            return self.begin().inspect_err(|_| self.roll_back());
+            return self.begin().map_err(|error| self.roll_back(error));
         };
         // The size is flushed too, which reading needs; of what `sync_all` adds, times, nothing does.
         match open.file.sync_data() {
@@ -135,10 +140,7 @@ impl Writer {
                     self.dirty = false;
                     return Err(Failure { error, findable: true });
                 }
-                self.begin().map_err(|failure| {
-                    self.roll_back();
-                    Failure { findable: true, ..failure }
-                })
+                self.begin().map_err(|error| self.roll_back(error))
             }
         }
     }
@@ -175,7 +177,8 @@ impl Writer {
         for (sequence, record) in (base..).zip(records) {
             framed(record, sequence, accepted_at).write(&mut frames);
         }
-        let (path, _) = self.make(base, &frames)?;
+        let made = self.make(base, &frames);
+        let (path, _) = made.map_err(|error| Failure { error, findable: self.exposed })?;
         let mut cursor = self.log.cursor();
         if let Err(error) = cursor.advance(base).and_then(|()| cursor.sync()) {
             self.leftover = Some(base);
@@ -203,7 +206,7 @@ impl Writer {
             return Ok(());
         }
         match self.sync() {
-            Err(failure) if self.keeps => return Err(Failure { findable: false, ..failure }),
+            Err(failure) if self.keeps => return Err(failure),
             // It is told of already.
             Ok(()) | Err(_) => self.open = None,
         }
@@ -211,7 +214,7 @@ impl Writer {
     }
 
     /// Puts the frames from `begin` on into the file.
-    fn put(&mut self, begin: usize) -> Result<(), Failure> {
+    fn put(&mut self, begin: usize) -> Result<(), SpoolError> {
         let Some(open) = &mut self.open else { return self.begin() };
         let frames = &self.frames[begin..];
         let Err(error) = open.file.write_all(frames) else {
@@ -225,16 +228,16 @@ impl Writer {
         };
         if is_full(&error) {
             return Err(match open.cut() {
-                Ok(()) => Failure { error: SpoolError::io(DOING, &open.path, error), findable: false },
-                Err(_) => Failure { error: self.give_up(error), findable: true },
+                Ok(()) => SpoolError::io(DOING, &open.path, error),
+                Err(_) => self.give_up(error),
             });
         }
         self.give_up(error);
-        self.begin().map_err(|failure| Failure { findable: true, ..failure })
+        self.begin()
     }
 
     /// Begins a segment with all frames that are kept: synced afterwards.
-    fn begin(&mut self) -> Result<(), Failure> {
+    fn begin(&mut self) -> Result<(), SpoolError> {
         let frames = std::mem::take(&mut self.frames);
         let made = self.make(self.first, &frames);
         self.frames = frames;
@@ -248,18 +251,19 @@ impl Writer {
         drop(segments);
         self.unpublished = (self.frames.len() - self.published) as u64;
         self.open = Some(Open { path, file, length: (HEADER + self.frames.len()) as u64 });
+        self.exposed = false;
         self.synced();
         Ok(())
     }
 
     /// Makes a segment with these frames, wholly on disk; or none.
-    fn make(&mut self, base: u64, frames: &[u8]) -> Result<(PathBuf, File), Failure> {
+    fn make(&mut self, base: u64, frames: &[u8]) -> Result<(PathBuf, File), SpoolError> {
         let path = segment::path(&self.log.folder, base);
         if self.leftover == Some(base) && fs::remove_file(&path).is_ok() {
             self.leftover = None;
         }
-        let failed = |error, findable| Failure { error: SpoolError::io("making a segment", &path, error), findable };
-        let mut file = create(&path).map_err(|error| failed(error, false))?;
+        let failed = |error| SpoolError::io("making a segment", &path, error);
+        let mut file = create(&path).map_err(failed)?;
         let header = Header { base, made_at: now() }.write();
         let filled = file
             .write_all(&header)
@@ -272,14 +276,15 @@ impl Writer {
             if removed.is_err() {
                 self.leftover = Some(base);
             }
-            let gone = removed.and_then(|()| folder::sync(&self.log.folder)).is_ok();
-            return Err(failed(error, !gone));
+            self.exposed |= removed.and_then(|()| folder::sync(&self.log.folder)).is_err();
+            return Err(failed(error));
         }
         Ok((path, file))
     }
 
     /// Never touches the segment again: what became of it is not known.
     fn give_up(&mut self, error: io::Error) -> SpoolError {
+        self.exposed |= self.frames.len() > self.published;
         let Some(open) = self.open.take() else { return SpoolError::io(DOING, &self.log.folder, error) };
         tracing::error!(%error, segment = %open.path.display(), "a segment of the spool failed and is given up");
         SpoolError::io(DOING, &open.path, error)
@@ -298,10 +303,11 @@ impl Writer {
     }
 
     /// To what was published.
-    fn roll_back(&mut self) {
+    fn roll_back(&mut self, error: SpoolError) -> Failure {
         self.frames.truncate(self.published);
         self.next = *self.log.tail.borrow();
         self.unpublished = 0;
+        Failure { error, findable: self.exposed }
     }
 }
 

@@ -23,21 +23,21 @@ use crate::{
 };
 
 /// A spool of a few logs, and what `on_error` was told.
-struct Spool {
-    settings: SpoolSettings,
-    root: Settings,
+pub(super) struct Spool {
+    pub(super) settings: SpoolSettings,
+    pub(super) root: Settings,
     when_full: WhenFull,
-    bounds: Arc<Bounds>,
-    folder: Arc<Folder>,
-    appender: Appender,
-    errors: Arc<Mutex<Vec<(Uuid, Outcome)>>>,
+    pub(super) bounds: Arc<Bounds>,
+    pub(super) folder: Arc<Folder>,
+    pub(super) appender: Appender,
+    pub(super) errors: Arc<Mutex<Vec<(Uuid, Outcome)>>>,
 }
 
 /// A folder of its own, removed at the end.
-struct Dir(PathBuf);
+pub(super) struct Dir(pub(super) PathBuf);
 
 impl Dir {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("tracevault-append-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Self(std::env::temp_dir().join(name))
@@ -56,7 +56,7 @@ impl Spool {
         Self::with(settings, WhenFull::Wait)
     }
 
-    fn with(settings: SpoolSettings, when_full: WhenFull) -> Self {
+    pub(super) fn with(settings: SpoolSettings, when_full: WhenFull) -> Self {
         let root = Config::default().resolve().unwrap().root;
         let folder = Arc::new(Folder::open(&settings.dir).unwrap());
         let bounds = Bounds::new(&settings, &root, 0);
@@ -64,16 +64,16 @@ impl Spool {
         Self { settings, root, when_full, bounds, folder, appender, errors: Arc::default() }
     }
 
-    fn log(&self, table: &str) -> Arc<Log> {
+    pub(super) fn log(&self, table: &str) -> Arc<Log> {
         let table = TableName::new(table).unwrap();
         Log::open(self.folder.of(&table), table).unwrap().0
     }
 
-    fn record(&self) -> Record {
+    pub(super) fn record(&self) -> Record {
         Record::of(&Event::new("user.login"), None, &self.root).unwrap()
     }
 
-    fn append(&self, log: &Arc<Log>, record: Record) -> Append {
+    pub(super) fn append(&self, log: &Arc<Log>, record: Record) -> Append {
         let errors = Arc::clone(&self.errors);
         Append {
             log: Arc::clone(log),
@@ -85,14 +85,14 @@ impl Spool {
         }
     }
 
-    fn push(&self, log: &Arc<Log>) -> Uuid {
+    pub(super) fn push(&self, log: &Arc<Log>) -> Uuid {
         let record = self.record();
         let id = record.id();
         self.appender.push(self.append(log, record));
         id
     }
 
-    async fn emit(&self, log: &Arc<Log>) -> Result<Uuid, Box<Unkept>> {
+    pub(super) async fn emit(&self, log: &Arc<Log>) -> Result<Uuid, Box<Unkept>> {
         let record = self.record();
         let id = record.id();
         let (ack, answer) = oneshot::channel();
@@ -102,7 +102,7 @@ impl Spool {
 }
 
 /// The ids in a log, and their numbers.
-fn stored(folder: &Path) -> Vec<(u64, Uuid)> {
+pub(super) fn stored(folder: &Path) -> Vec<(u64, Uuid)> {
     let bases: VecDeque<u64> = segment::list(folder).unwrap().into();
     let mut all = Vec::new();
     for (at, base) in bases.iter().enumerate() {
