@@ -77,7 +77,7 @@ mod window;
 mod writer;
 
 pub(crate) use self::{
-    appender::{Ack, Unkept},
+    appender::Unkept,
     room::Room,
     spooling::Spooling,
     stream::{Refused, Stream},
