@@ -123,7 +123,8 @@ pub(super) fn table(folder: &str) -> Option<TableName> {
     table.ok().filter(|table| name(table) == folder)
 }
 
-fn is_file(name: &str) -> bool {
+/// Whether a file of the spool has this name.
+pub(super) fn is_file(name: &str) -> bool {
     [LOCK, RESERVE_NAME].contains(&name)
 }
 

@@ -58,6 +58,8 @@ mod cursor;
 mod dead;
 mod folder;
 mod frame;
+#[cfg(test)]
+mod hostile;
 mod inspect;
 mod log;
 mod reader;
