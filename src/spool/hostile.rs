@@ -171,5 +171,6 @@ fn two_gibibytes_open_at_once() {
     let ready = before.elapsed();
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap().to_owned();
-    panic!("figures: {number} records, {total} bytes, opened in {opened:?}, {first} read by {ready:?}; {peak}");
+    eprintln!("{number} records, {total} bytes, opened in {opened:?}, {first} read by {ready:?}; {peak}");
+    assert!(ready < std::time::Duration::from_secs(2), "{ready:?}");
 }

@@ -62,6 +62,8 @@ mod frame;
 mod hostile;
 mod inspect;
 mod log;
+#[cfg(test)]
+mod old;
 mod reader;
 mod recovery;
 mod room;

@@ -1,0 +1,3 @@
+//! The spool, through its public face.
+
+mod format;
