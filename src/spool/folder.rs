@@ -73,7 +73,7 @@ impl Folder {
     }
 }
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The tables that have a log in this directory, sorted by the names of their folders.
 pub(super) fn tables(path: &Path) -> Result<Vec<TableName>, SpoolError> {
