@@ -328,9 +328,10 @@ fn a_power_cut_takes_what_was_left_to_the_system() {
     if !has_strace() {
         return;
     }
-    let run = Run::new("os", &["write:signal=KILL:when=8"]);
+    let run = Run::new("os", &["write:signal=KILL:when=6"]);
     let killed = run.check("before the power cut");
-    assert!(killed >= run.kept.len() && run.kept.len() > 5);
+    assert!(killed >= run.kept.len() && run.kept.len() >= 3);
     run.cut_power();
-    assert!(run.found("after").len() < run.kept.len());
+    let after = run.found("after").len();
+    assert!(after < run.kept.len(), "{after} of {}", run.kept.len());
 }
