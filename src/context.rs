@@ -59,10 +59,9 @@ impl Context {
 
     /// The spool of a new scope, where there is one.
     pub(crate) fn stream(&self, settings: &Settings) -> Result<Option<Stream>, Error> {
-        self.spool.as_ref().map(|spool| spool.stream(settings)).transpose()
+        self.spool().map(|spool| spool.stream(settings)).transpose()
     }
 
-    #[cfg(feature = "spool")]
     pub(crate) fn spool(&self) -> Option<&Spooling> {
         self.spool.as_ref()
     }

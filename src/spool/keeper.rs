@@ -19,14 +19,13 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(super) async fn run(stream: Arc<Shared>) {
     let mut ending = stream.ending.subscribe();
     let mut finished = stream.queue.finished();
-    let meters = SpoolMeters::new(&stream.log.table);
     loop {
         let low = finished.borrow_and_update().low;
         // In this order: where the queue gives up, it says so before its numbers change.
         if !stream.gave_up.load(Ordering::SeqCst) {
             settle(&stream, low).await;
         }
-        meters.set(stream.measured());
+        stream.meters.set(stream.measured());
         if *ending.borrow_and_update() {
             return;
         }

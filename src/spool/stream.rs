@@ -27,7 +27,7 @@ use crate::{
     config::{OnError, RetryFor, Settings, WhenFull},
     error::Error,
     event::Mode,
-    metrics::SpoolNumbers,
+    metrics::{SpoolMeters, SpoolNumbers},
     queue::{Drained, Failures, Queue, Stats, Totals, WeakQueue},
     record::Record,
 };
@@ -62,6 +62,7 @@ pub(super) struct Shared {
     /// The queue has ended with records in hand: from then on its numbers tell nothing.
     pub(super) gave_up: AtomicBool,
     pub(super) numbers: Numbers,
+    pub(super) meters: SpoolMeters,
     pub(super) on_error: Mutex<OnError>,
     settings: Settings,
     /// Async records go to disk until all there is stored.
@@ -128,6 +129,7 @@ impl Stream {
                 burying: tokio::sync::Mutex::default(),
                 gave_up: AtomicBool::new(false),
                 numbers: Numbers::default(),
+                meters: SpoolMeters::new(&log.table),
                 on_error: Mutex::new(Arc::clone(&settings.on_error)),
                 settings: settings.clone(),
                 spilling: Mutex::new(log.left().0 > 0),

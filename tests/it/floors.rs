@@ -148,13 +148,15 @@ fn wrong_imports(file: &File, exports: &BTreeMap<String, String>) -> Vec<String>
     wrong
 }
 
-/// Files that are compiled for unit tests only: what `#[cfg(test)] mod name;` declares.
+/// Files that are compiled for unit tests only: what `mod name;` declares below `#[cfg(test)]`.
 fn test_files(files: &[File]) -> Vec<String> {
     let mut found = Vec::new();
     for file in files {
         let here = file.path.strip_suffix("/mod").unwrap_or(&file.path);
         let lines: Vec<_> = file.text.lines().map(str::trim).collect();
-        for pair in lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]") {
+        for pair in
+            lines.windows(2).filter(|pair| pair[0].starts_with("#[cfg(test)]") || pair[0].starts_with("#[cfg(all(test"))
+        {
             if let Some(name) = pair[1].strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
                 found.push(format!("{here}/{name}"));
             }

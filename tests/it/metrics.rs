@@ -248,6 +248,41 @@ async fn a_schema_stands_before_the_name_and_every_name_in_the_manual() {
     let manual = include_str!("../../src/docs/operations.md");
     let words = manual.split(|c: char| !c.is_ascii_alphabetic() && c != '_');
     let documented: BTreeSet<_> = words.filter_map(|word| word.strip_prefix("tracevault_")).collect();
+    let (of_spools, documented): (BTreeSet<_>, _) = documented.into_iter().partition(|name| name.starts_with("spool_"));
     assert_eq!(measured, documented);
+    // These have a test of their own.
+    assert_eq!(of_spools.into_iter().collect::<Vec<_>>(), ["spool_bytes", "spool_dead_letters", "spool_records"]);
+    audit.close().await.unwrap();
+}
+
+#[cfg(feature = "spool")]
+#[tokio::test]
+async fn what_waits_on_disk_is_told_while_nothing_is_stored() {
+    let mut seen = Seen::new();
+    let dir = crate::spool::Dir::new();
+    let table = unique("metrics_spool");
+    let config = Config::new("host=127.0.0.1 port=1 user=nobody").table_name(&table);
+    let audit = seen.audit(config.spool(tracevault::SpoolConfig::new(&dir.path)));
+    for _ in 0..5 {
+        audit.emit(Event::new("away").mode(Mode::Async)).await.unwrap();
+    }
+    let labels = format!("table={table}");
+    let bytes = audit.spool().unwrap().stats().bytes;
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    let told =
+        |seen: &Seen| (seen.total("spool_records", &labels), seen.total("spool_bytes", &labels)) == (5.0, bytes as f64);
+    let is_told = async {
+        loop {
+            // Gauges that are set, not added to: the last one counts.
+            seen.totals.clear();
+            seen.look();
+            if told(&seen) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), is_told).await.unwrap();
+    assert!(seen.total("spool_dead_letters", &labels).abs() < 0.5);
     audit.close().await.unwrap();
 }
