@@ -51,10 +51,6 @@ impl SpoolError {
         let fault = if no_space { SpoolFault::NoSpace } else { SpoolFault::Io };
         Self { source: Some(Arc::new(error)), ..Self::new(fault, doing, path) }
     }
-
-    pub(crate) fn fault(&self) -> SpoolFault {
-        self.fault
-    }
 }
 
 impl SpoolError {

@@ -27,7 +27,6 @@ pub(crate) use self::{
     answer::{Answer, Refusal},
     handle::{Queue, StrongQueue, WeakQueue},
     shared::{Place, Waiter},
-    state::Progress,
     stats::Totals,
 };
 pub use self::{

@@ -428,6 +428,21 @@ impl Shared {
         }
     }
 
+    /// Ends with records that are not to blame: gives those to who takes leftovers, and tells of the rest.
+    pub(super) fn leave(&self, items: impl IntoIterator<Item = Item>, error: &Error) {
+        let Some(leftovers) = &self.settings.leftovers else { return self.fail(items, error) };
+        let (told, left): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.promise.deadline.is_some());
+        self.fail(told, error);
+        for Item { record, promise } in &left {
+            self.free(1, promise.weight as usize);
+            leftovers(record);
+        }
+        self.progress.send_if_modified(|progress| {
+            progress.kept += left.len() as u64;
+            !left.is_empty()
+        });
+    }
+
     /// Tells sync emits that wait in the queue, and takes their records out of it.
     pub(super) fn dismiss(&self, which: impl Fn(&Promise) -> bool, error: &Error) {
         let dismissed = self.state().extract_waiters(|item| which(&item.promise));

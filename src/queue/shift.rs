@@ -224,7 +224,7 @@ impl Shift {
         let over = |promise: &Promise| promise.deadline.is_none() && is_over(promise, retry_for, now);
         let given_up = part.extract(|promise| in_vain || promise.told || over(promise));
         let left = part.len() as u64;
-        self.shared.fail(given_up, &error);
+        self.shared.leave(given_up, &error);
         self.troubled(error);
         if left > 0 {
             self.pause(until).await;
@@ -234,7 +234,7 @@ impl Shift {
 
     fn fail_part(&mut self, error: &Error) {
         let part = self.parts.pop().unwrap_or_default();
-        self.shared.fail(part, error);
+        self.shared.leave(part, error);
     }
 
     /// Tells every sync emit, also those that wait behind: a person has to act, and they are not to wait for that.
@@ -327,7 +327,7 @@ impl Shift {
 
     pub(super) fn fail_suspects(&self, suspects: Vec<Suspect>) {
         for Suspect { item, error } in suspects {
-            self.shared.fail([item], &error);
+            self.shared.leave([item], &error);
         }
     }
 

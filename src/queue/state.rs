@@ -44,7 +44,7 @@ pub(crate) struct Progress {
     /// Reported because the writer ended; among the failures, as closed, in the statistics.
     pub(super) left: u64,
     /// Taken over by others when the writer ended.
-    pub(super) kept: u64,
+    pub(crate) kept: u64,
     pub(super) retried: u64,
     /// Of all that were accepted up to here, this one excluded, it is known what became.
     pub(crate) low: u64,

@@ -127,5 +127,9 @@ impl Drop for Appender {
     }
 }
 
+#[cfg(all(test, target_os = "linux"))]
+mod faults;
+#[cfg(all(test, target_os = "linux"))]
+mod full;
 #[cfg(test)]
 mod tests;

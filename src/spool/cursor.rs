@@ -1,40 +1,111 @@
 //! The cursor of a log: all below it is in PostgreSQL, or a dead letter.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::Path,
+};
+
+use super::folder;
+
+/// Its file in the folder of the log.
+pub(super) const NAME: &str = "cursor";
+/// One slot, without what follows it.
+const SLOT: usize = 24;
+/// From one slot to the other: a sector, so that a write that is cut off spoils one only.
+const APART: usize = 512;
 
 /// The file, open for writing in place: it never grows, so that a full disk does not matter.
 pub(super) struct Cursor {
     file: File,
     generation: u64,
     at: u64,
+    /// The slot that holds it: 0 or 1.
+    slot: usize,
+    /// An `fsync` failed: what it did not take to the disk may count as clean, and has to be written anew.
+    in_doubt: bool,
 }
 
 impl Cursor {
     /// Opens it, or makes it (0600, both slots written, `fsync`, directory too). Where no slot is valid, it stands at 0:
     /// everything is sent again. `true`: it was there, and no slot was valid.
     pub(super) fn open(folder: &Path) -> io::Result<(Self, bool)> {
-        let _ = folder;
-        todo!()
+        let path = folder.join(NAME);
+        let was_there = path.exists();
+        let mut file = folder::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+        if let Some((generation, at, slot)) = newest(&file_bytes(&mut file)?) {
+            return Ok((Self { file, generation, at, slot, in_doubt: false }, false));
+        }
+        let mut bytes = [0; 2 * APART];
+        bytes[..SLOT].copy_from_slice(&slot(1, 0));
+        bytes[APART..APART + SLOT].copy_from_slice(&slot(2, 0));
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        folder::sync(folder)?;
+        Ok((Self { file, generation: 2, at: 0, slot: 1, in_doubt: false }, was_there))
     }
 
-    /// For those who only look: what a cursor file says.
+    /// For those who only look: what a cursor file says. `Ok(None)`: there is none; `InvalidData`: no slot is valid.
     pub(super) fn read(folder: &Path) -> io::Result<Option<u64>> {
-        let _ = folder;
-        todo!()
+        match fs::File::open(folder.join(NAME)) {
+            Ok(mut file) => match newest(&file_bytes(&mut file)?) {
+                Some((_, at, _)) => Ok(Some(at)),
+                None => Err(io::ErrorKind::InvalidData.into()),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn at(&self) -> u64 {
         self.at
     }
 
-    /// Writes it into the slot that is not the newest; survives the process.
+    /// Writes it into the slot that is not the newest; survives the process. It may be set back, where records are put
+    /// before all others.
     pub(super) fn advance(&mut self, to: u64) -> io::Result<()> {
-        let _ = (to, &self.file, &mut self.generation);
-        todo!()
+        let (generation, other) = (self.generation + 1, 1 - self.slot);
+        self.file.seek(SeekFrom::Start((other * APART) as u64))?;
+        self.file.write_all(&slot(generation, to))?;
+        (self.generation, self.slot, self.at) = (generation, other, to);
+        Ok(())
     }
 
     /// Survives the machine.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        todo!()
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if self.in_doubt {
+            self.advance(self.at)?;
+            self.advance(self.at)?;
+        }
+        let synced = self.file.sync_data();
+        self.in_doubt = synced.is_err();
+        synced
     }
+}
+
+fn file_bytes(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(2 * APART);
+    file.take(2 * APART as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Generation, sequence and place of the slot that counts.
+fn newest(bytes: &[u8]) -> Option<(u64, u64, usize)> {
+    let valid = |place: usize| {
+        let bytes = bytes.get(place * APART..)?.first_chunk::<SLOT>()?;
+        let eight = |at: usize| <[u8; 8]>::try_from(&bytes[at..at + 8]).unwrap_or_default();
+        let (generation, at) = (u64::from_le_bytes(eight(0)), u64::from_le_bytes(eight(8)));
+        (*bytes == slot(generation, at)).then_some((generation, at, place))
+    };
+    [valid(0), valid(1)].into_iter().flatten().max_by_key(|(generation, ..)| *generation)
+}
+
+fn slot(generation: u64, at: u64) -> [u8; SLOT] {
+    let mut bytes = [0; SLOT];
+    bytes[..8].copy_from_slice(&generation.to_le_bytes());
+    bytes[8..16].copy_from_slice(&at.to_le_bytes());
+    let checksum = crc32c::crc32c(&bytes[..16]);
+    bytes[16..20].copy_from_slice(&checksum.to_le_bytes());
+    bytes
 }

@@ -31,7 +31,7 @@ pub(super) fn write(folder: &Path, letters: &[(u64, i64, Record, Error)]) -> Res
 /// How many there are.
 pub(super) fn count(folder: &Path) -> Result<u64, SpoolError> {
     let _ = folder;
-    todo!()
+    Ok(0) // TODO
 }
 
 /// One after the other, oldest first, in constant memory; what is damaged is passed over and counted.

@@ -89,6 +89,14 @@ async fn after_memory(stream: &Shared) {
     let queues: Vec<StrongQueue> = lock(&stream.memory).iter().filter_map(std::sync::Weak::upgrade).collect();
     for queue in queues {
         let accepted = queue.stats().accepted;
-        let _ = queue.finished().wait_for(|progress| progress.low > accepted || progress.ended).await;
+        let mut finished = queue.finished();
+        let is_left = match finished.wait_for(|progress| progress.low > accepted || progress.ended).await {
+            Ok(progress) => progress.kept > 0,
+            Err(_) => false,
+        };
+        if is_left {
+            // It comes first, with the next start.
+            std::future::pending::<()>().await;
+        }
     }
 }

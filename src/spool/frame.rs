@@ -1,5 +1,7 @@
 //! A frame: one record on disk, with its length, checksum and number. The format is in the manual of this folder.
 
+use std::ops::Range;
+
 use uuid::Uuid;
 
 use crate::{
@@ -72,13 +74,8 @@ impl<'b> Frame<'b> {
     /// The frame that begins here.
     pub(super) fn read(bytes: &'b [u8]) -> Result<Self, Fault> {
         let Some((head, _)) = bytes.split_first_chunk::<HEAD>() else { return Err(Fault::Short(HEAD)) };
-        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        if !(HEAD - UNCOUNTED..=LONGEST).contains(&length) {
-            return Err(Fault::Damaged);
-        }
-        let Some(counted) = bytes.get(UNCOUNTED..UNCOUNTED + length) else {
-            return Err(Fault::Short(UNCOUNTED + length));
-        };
+        let size = size_of(u32::from_le_bytes([head[0], head[1], head[2], head[3]])).ok_or(Fault::Damaged)?;
+        let Some(counted) = bytes.get(UNCOUNTED..size) else { return Err(Fault::Short(size)) };
         if checksum(&head[..4], counted).to_le_bytes() != head[4..8] {
             return Err(Fault::Damaged);
         }
@@ -96,6 +93,28 @@ impl<'b> Frame<'b> {
             payload: &counted[HEAD - UNCOUNTED..],
         })
     }
+}
+
+/// What a frame of this length takes on disk; `None`: there is none.
+pub(super) fn size_of(length: u32) -> Option<usize> {
+    let length = length as usize;
+    (HEAD - UNCOUNTED..=LONGEST).contains(&length).then_some(UNCOUNTED + length)
+}
+
+/// Whether these may open a frame with such a number, so that it is worth its checksum.
+pub(super) fn may_be(head: &[u8], numbers: Range<u64>) -> bool {
+    let Some(head) = head.first_chunk::<HEAD>() else { return false };
+    let sequence = u64::from_le_bytes([head[8], head[9], head[10], head[11], head[12], head[13], head[14], head[15]]);
+    matches!(head[24..], [1 | 2, 0..=3, 0, 0])
+        && numbers.contains(&sequence)
+        && size_of(u32::from_le_bytes([head[0], head[1], head[2], head[3]])).is_some()
+}
+
+/// Whether these bytes are a frame whose length only is wrong.
+pub(super) fn is_whole_but_for_length(bytes: &[u8]) -> bool {
+    let Some(counted) = bytes.get(UNCOUNTED..) else { return false };
+    let Ok(length) = u32::try_from(counted.len()) else { return false };
+    size_of(length).is_some() && checksum(&length.to_le_bytes(), counted).to_le_bytes() == bytes[4..8]
 }
 
 fn checksum(length: &[u8], counted: &[u8]) -> u32 {

@@ -9,10 +9,6 @@ use super::{
     dead,
     stream::{Shared, lock},
 };
-use crate::{
-    error::{Error, SpoolError},
-    record::Record,
-};
 
 /// The pause after the disk failed.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -76,7 +72,7 @@ async fn bury(stream: &Arc<Shared>) -> bool {
         let Some(taken) = letters.take() else { return true };
         let folder = stream.log.folder.clone();
         let writing = tokio::task::spawn_blocking(move || {
-            let written = write(&folder, &taken);
+            let written = dead::write(&folder, &taken);
             (taken, written)
         });
         let Ok((taken, written)) = writing.await else { return false };
@@ -98,5 +94,3 @@ async fn bury(stream: &Arc<Shared>) -> bool {
     stream.numbers.dead_on_disk.fetch_add(count, Ordering::Relaxed);
     true
 }
-
-

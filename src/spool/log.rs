@@ -3,14 +3,27 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
-    sync::{Arc, Mutex},
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::sync::watch;
 
-use super::{cursor::Cursor, recovery::Recovery};
-use crate::{error::SpoolError, table::TableName};
+use super::{
+    cursor::{self, Cursor},
+    dead, folder,
+    recovery::{self, Recovery},
+    segment::{self, FIRST, HEADER, Header, HeaderFault},
+};
+use crate::{
+    error::{SpoolError, SpoolFault},
+    table::TableName,
+};
 
 /// A segment's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +43,8 @@ pub(super) struct Log {
     /// Below this everything was there when the log was opened, and may be in the table already.
     pub(super) recovered_below: u64,
     pub(super) cursor: Mutex<Cursor>,
+    /// Something was put before all that is there, for the next start: the cursor stays where it is.
+    stays: AtomicBool,
 }
 
 impl Log {
@@ -37,24 +52,154 @@ impl Log {
     /// nothing, and looks through the last one only, to find the tail: so it takes as long for 2 GiB as for 20 MiB.
     /// Never appends to a segment that was there.
     pub(super) fn open(folder: PathBuf, table: TableName) -> Result<(Arc<Self>, Recovery), SpoolError> {
-        let _ = (folder, table);
-        todo!()
+        folder::make(&folder)?;
+        let failed = |error| SpoolError::io("opening a log", &folder, error);
+        let mut bases = segment::list(&folder).map_err(failed)?;
+        for base in &bases {
+            refuse_later(&segment::path(&folder, *base))?;
+        }
+        let (mut cursor, was_unreadable) = Cursor::open(&folder).map_err(failed)?;
+        if was_unreadable {
+            tracing::error!(table = %table, "the cursor of the spool could not be read: all that is there is sent again");
+        }
+        let end = recovery::end(&folder, &bases).map_err(failed)?;
+        let begin = bases.first().copied().unwrap_or(FIRST);
+        let tail = end.tail.max(cursor.at()).max(begin);
+        if cursor.at() == 0 {
+            cursor.advance(begin).map_err(failed)?;
+        }
+        for base in end.empty {
+            remove(&segment::path(&folder, base)).map_err(failed)?;
+            bases.retain(|other| *other != base);
+        }
+        let mut segments = VecDeque::new();
+        for base in bases {
+            let bytes = fs::metadata(segment::path(&folder, base)).map_err(failed)?.len();
+            segments.push_back(Segment { base, bytes: bytes.saturating_sub(HEADER as u64) });
+        }
+        let dead_letters = dead::count(&folder)?;
+        let log = Arc::new(Self {
+            table,
+            folder,
+            segments: Mutex::new(segments),
+            tail: watch::Sender::new(tail),
+            recovered_below: tail,
+            cursor: Mutex::new(cursor),
+            stays: AtomicBool::new(false),
+        });
+        // Whoever moved it may not have lived to do so.
+        log.remove_below(&mut log.cursor(), Some(tail))?;
+        let (records, bytes) = log.left();
+        let tables = u64::from(records > 0);
+        let (torn_bytes, damage) = (end.torn_bytes, end.damage);
+        Ok((log, Recovery { records, bytes, tables, dead_letters, torn_bytes, damage }))
     }
 
     /// Moves the cursor. Where segments lie wholly below it, puts it on disk, then removes them and syncs the directory.
     /// Answers how many bytes of `max_bytes` are free again. The last segment stays while the writer has it.
     pub(super) fn advance(&self, to: u64) -> Result<u64, SpoolError> {
-        let _ = to;
-        todo!()
+        let mut cursor = self.cursor();
+        if self.stays.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        if to > cursor.at() {
+            cursor.advance(to).map_err(|error| self.cursor_failed(error))?;
+        }
+        self.remove_below(&mut cursor, None)
+    }
+
+    /// Sets the cursor back to what was put before all that is there, and leaves it there.
+    pub(super) fn set_back(&self, to: u64) -> Result<(), SpoolError> {
+        let mut cursor = self.cursor();
+        self.stays.store(true, Ordering::Relaxed);
+        let set = if to < cursor.at() { cursor.advance(to) } else { Ok(()) };
+        set.and_then(|()| cursor.sync()).map_err(|error| self.cursor_failed(error))
     }
 
     /// Puts the cursor on disk, at a close; removes what is wholly below it, the last segment included.
     pub(super) fn finish(&self) -> Result<u64, SpoolError> {
-        todo!()
+        let mut cursor = self.cursor();
+        cursor.sync().map_err(|error| self.cursor_failed(error))?;
+        self.remove_below(&mut cursor, Some(*self.tail.borrow()))
     }
 
     /// Records between the cursor and the tail (numbers, so that what was damaged counts too), and their bytes on disk.
     pub(super) fn left(&self) -> (u64, u64) {
-        todo!()
+        let records = self.tail.borrow().saturating_sub(self.cursor().at());
+        (records, self.segments().iter().map(|segment| segment.bytes).sum())
+    }
+
+    /// The segment that a number is in, where one begins that low, and the number at which the next one begins.
+    pub(super) fn place(&self, sequence: u64) -> (Option<u64>, Option<u64>) {
+        let segments = self.segments();
+        let next = segments.partition_point(|segment| segment.base <= sequence);
+        let at = next.checked_sub(1).and_then(|at| segments.get(at));
+        (at.map(|segment| segment.base), segments.get(next).map(|segment| segment.base))
+    }
+
+    /// Locked before [`segments`](Self::segments), where both are.
+    pub(super) fn cursor(&self) -> MutexGuard<'_, Cursor> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Never held over anything that waits for the disk.
+    pub(super) fn segments(&self) -> MutexGuard<'_, VecDeque<Segment>> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `end`: where the last segment ends, if it may go too.
+    fn remove_below(&self, cursor: &mut Cursor, end: Option<u64>) -> Result<u64, SpoolError> {
+        let segments: Vec<_> = self.segments().iter().copied().collect();
+        let ends = segments.iter().skip(1).map(|next| Some(next.base)).chain([end]);
+        let is_below = |end: Option<u64>| end.is_some_and(|end| end <= cursor.at());
+        let below: Vec<_> =
+            segments.iter().zip(ends).filter(|(_, end)| is_below(*end)).map(|(segment, _)| *segment).collect();
+        if below.is_empty() {
+            return Ok(0);
+        }
+        // What is removed before the cursor is on disk would be missing after a power failure, and count as lost.
+        cursor.sync().map_err(|error| self.cursor_failed(error))?;
+        let mut freed = 0;
+        for Segment { base, bytes } in below {
+            let path = segment::path(&self.folder, base);
+            match remove(&path) {
+                Ok(()) => {
+                    self.segments().retain(|segment| segment.base != base);
+                    freed += bytes;
+                }
+                // Tried again at the next call.
+                Err(error) => tracing::warn!(path = %path.display(), %error, "a segment could not be removed"),
+            }
+        }
+        if let Err(error) = folder::sync(&self.folder) {
+            // At worst they are there again after a power failure, below the cursor.
+            tracing::warn!(path = %self.folder.display(), %error, "the removal of segments is not on disk yet");
+        }
+        Ok(freed)
+    }
+
+    fn cursor_failed(&self, error: io::Error) -> SpoolError {
+        SpoolError::io("moving the cursor", &self.folder.join(cursor::NAME), error)
     }
 }
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A damaged header loses nothing: the name says all that is needed.
+fn refuse_later(path: &Path) -> Result<(), SpoolError> {
+    let failed = |error| SpoolError::io("opening a segment", path, error);
+    let mut bytes = Vec::with_capacity(HEADER);
+    File::open(path).and_then(|file| file.take(HEADER as u64).read_to_end(&mut bytes)).map_err(failed)?;
+    match Header::read(&bytes) {
+        Err(HeaderFault::Version(_)) => Err(SpoolError::new(SpoolFault::Format, "opening a segment", path)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,9 @@ mod reader;
 mod recovery;
 mod redrive;
 mod room;
+#[cfg(test)]
+mod sample;
+mod scan;
 mod segment;
 mod spooling;
 mod stats;
@@ -74,7 +77,7 @@ mod window;
 mod writer;
 
 pub(crate) use self::{
-    appender::{Ack, Unkept},
+    appender::Unkept,
     room::Room,
     spooling::Spooling,
     stream::{Refused, Stream},

@@ -30,7 +30,7 @@ impl Stream {
             let on_error = Arc::clone(&lock(&stream.0.on_error));
             dead::read(&stream.0.log.folder, &mut |letter| {
                 let (ack, answer) = oneshot::channel();
-                runtime.block_on(stream.append(letter.record, Some(ack), Arc::clone(&on_error)))?;
+                let _ = runtime.block_on(stream.append(letter.record, Some(ack), Arc::clone(&on_error)));
                 acks.push(answer);
                 Ok(())
             })?;

@@ -1,6 +1,9 @@
 //! A segment: a file of frames, named by the first sequence number that it may hold.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// Bytes of the header.
 pub(super) const HEADER: usize = 32;
@@ -66,4 +69,14 @@ pub(super) fn path(folder: &Path, base: u64) -> PathBuf {
 pub(super) fn base(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(ENDING)?.strip_suffix('.')?;
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
+}
+
+/// The bases of the segments in this folder, in order.
+pub(super) fn list(folder: &Path) -> io::Result<Vec<u64>> {
+    let mut bases = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        bases.extend(entry?.file_name().to_str().and_then(base));
+    }
+    bases.sort_unstable();
+    Ok(bases)
 }

@@ -2,13 +2,19 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 use super::{
-    appender::Appender, dead, folder::Folder, log::Log, recovery::Recovery, room::Bounds, stats::SpoolStats,
+    appender::Appender,
+    folder::Folder,
+    log::Log,
+    recovery::{Damage, Recovery},
+    room::Bounds,
+    stats::SpoolStats,
     stream::Stream,
 };
 use crate::{
@@ -55,11 +61,10 @@ impl Spooling {
         let (mut logs, mut recovery) = (Vec::new(), Recovery::default());
         for table in folder.tables()? {
             let (log, found) = Log::open(folder.of(&table), table)?;
-            recovery.dead_letters += dead::count(&log.folder)?;
             recovery.add(found);
             logs.push(log);
         }
-        recovery.tell(&settings.dir);
+        tell(&settings.dir, &recovery);
         let bounds = Bounds::new(&settings, root, recovery.bytes);
         let held = Arc::downgrade(&folder);
         let appender = Appender::start(folder, &settings, root.when_full, Arc::clone(&bounds))?;
@@ -78,7 +83,8 @@ impl Spooling {
             let mut streams = core.streams();
             for log in logs {
                 // The scope that writes there may come later, or never: the table is all that is needed.
-                let settings = Settings { table: log.table.clone(), ..root.clone() };
+                let mut settings = root.clone();
+                settings.table = log.table.clone();
                 streams.by_table.insert(log.table.clone(), Stream::start(&core, log, &settings));
             }
         }
@@ -180,5 +186,18 @@ impl Core {
     fn streams(&self) -> MutexGuard<'_, Streams> {
         // What runs under the lock leaves the map whole at every step.
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was found, in one line.
+fn tell(dir: &Path, recovery: &Recovery) {
+    let Recovery { records, bytes, tables, dead_letters, torn_bytes, damage } = recovery;
+    let dir = dir.display();
+    if *recovery != Recovery::default() {
+        tracing::info!(%dir, records, bytes, tables, dead_letters, torn_bytes, "the spool goes on with what was left there");
+    }
+    for Damage { path, offset, bytes, first, next } in damage {
+        let path = path.display();
+        tracing::error!(%path, offset, bytes, first, next, "records of the spool cannot be read, and are lost");
     }
 }

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     config::{OnError, RetryFor, Settings, WhenFull},
-    error::{Error, SpoolFault},
+    error::Error,
     event::Mode,
     queue::{Drained, Failures, Queue, Stats, Totals, WeakQueue},
     record::Record,
@@ -53,7 +53,9 @@ pub(super) struct Shared {
     /// Where the cursor was at the start.
     start: u64,
     /// What PostgreSQL refused, on its way to the dead letters.
-    pub(super) refused: Mutex<Vec<(Record, Error)>>,
+    pub(super) refused: Mutex<Vec<Letter>>,
+    /// The number of the last of these.
+    last_letter: AtomicU64,
     /// Held while dead letters are written, or driven again.
     pub(super) burying: tokio::sync::Mutex<()>,
     /// The queue has ended with records in hand: from then on its numbers tell nothing.
@@ -68,6 +70,9 @@ pub(super) struct Shared {
     /// The queues of those who spill, which must be empty before what was spilled is stored.
     pub(super) memory: Mutex<Vec<WeakQueue>>,
 }
+
+/// A record that PostgreSQL refused: its number among the dead letters, when, and why.
+pub(super) type Letter = (u64, i64, Record, Error);
 
 /// What is counted here; all else follows from sequence numbers.
 #[derive(Default)]
@@ -102,15 +107,11 @@ impl Stream {
                     stream.gave_up.store(true, Ordering::SeqCst);
                 }
             });
-            let delivery = Settings {
-                on_error,
-                leftovers: Some(leftovers),
-                retry_for: RetryFor::Forever,
-                retries: true,
-                when_full: WhenFull::Wait,
-                ..settings.clone()
-            };
-            let start = log.cursor();
+            let mut delivery = settings.clone();
+            delivery.on_error = on_error;
+            delivery.leftovers = Some(leftovers);
+            (delivery.retry_for, delivery.retries, delivery.when_full) = (RetryFor::Forever, true, WhenFull::Wait);
+            let start = log.cursor().at();
             Shared {
                 core: Arc::downgrade(core),
                 queue: Queue::start(&delivery, &core.store, &core.runtime, Totals::default()),
@@ -122,6 +123,7 @@ impl Stream {
                 keeper: Mutex::default(),
                 start,
                 refused: Mutex::default(),
+                last_letter: AtomicU64::new(0),
                 burying: tokio::sync::Mutex::default(),
                 gave_up: AtomicBool::new(false),
                 numbers: Numbers::default(),
@@ -163,7 +165,11 @@ impl Stream {
             }
             user(error, record);
         });
-        Settings { on_error, leftovers: Some(leftovers), retry_for: RetryFor::Forever, ..settings.clone() }
+        let mut own = settings.clone();
+        own.on_error = on_error;
+        own.leftovers = Some(leftovers);
+        own.retry_for = RetryFor::Forever;
+        own
     }
 
     /// What is spilled is stored after what this queue holds.
@@ -306,7 +312,7 @@ impl Stream {
         self.0.closing.store(true, Ordering::SeqCst);
         let runtime = self.0.core.upgrade().map(|core| core.runtime.clone());
         let closing = async move {
-            let mut drained = self.settle(deadline, true).await;
+            let drained = self.settle(deadline, true).await;
             self.0.queue.end_now();
             let _ = self.0.queue.ended().await;
             self.0.ending.send_replace(true);
@@ -353,7 +359,7 @@ impl Stream {
         sum.records += records;
         sum.bytes += bytes;
         sum.oldest = sum.oldest.max(self.0.oldest());
-        sum.segments += self.0.log.segments() as u64;
+        sum.segments += self.0.log.segments().len() as u64;
         sum.dead_letters += self.0.numbers.dead_on_disk.load(Ordering::Relaxed);
         sum.damaged += self.0.numbers.damaged.load(Ordering::Relaxed);
     }
@@ -398,7 +404,13 @@ impl Shared {
 
     fn bury(&self, record: &Record, error: &Error) {
         self.numbers.dead.fetch_add(1, Ordering::Relaxed);
-        lock(&self.refused).push((record.clone(), error.clone()));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let mut refused = lock(&self.refused);
+        // By the clock, so that they rise from one process to the next.
+        let number = now.max(self.last_letter.load(Ordering::Relaxed) + 1);
+        self.last_letter.store(number, Ordering::Relaxed);
+        refused.push((number, i64::try_from(now).unwrap_or(i64::MAX), record.clone(), error.clone()));
     }
 
     /// All on disk is stored: memory may be used again.

@@ -5,11 +5,10 @@
 //! one, which begins with the first number that was not synced, never has the same name.
 
 use std::{
-    collections::VecDeque,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, MutexGuard, PoisonError},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -54,6 +53,8 @@ pub(super) struct Writer {
     unpublished: u64,
     /// Something was written since the last `fsync`.
     dirty: bool,
+    /// Frames that do not count may be on disk where the next start would find them, until there is another segment.
+    exposed: bool,
     /// A segment that was never in use, and could not be removed.
     leftover: Option<u64>,
 }
@@ -79,6 +80,7 @@ impl Writer {
             published: 0,
             unpublished: 0,
             dirty: false,
+            exposed: false,
             leftover: None,
         }
     }
@@ -107,8 +109,10 @@ impl Writer {
             self.next += 1;
             count += 1;
         }
-        self.put(begin).inspect_err(|_| self.roll_back())?;
-        Ok(count)
+        match self.put(begin) {
+            Ok(()) => Ok(count),
+            Err(error) => Err(self.roll_back(error)),
+        }
     }
 
     /// `fsync`. After an error the segment is given up, and what was written since the last one is written anew into
@@ -122,7 +126,7 @@ impl Writer {
                 self.dirty = false;
                 return Ok(());
             }
-            return self.begin().inspect_err(|_| self.roll_back());
+            return self.begin().map_err(|error| self.roll_back(error));
         };
         // The size is flushed too, which reading needs; of what `sync_all` adds, times, nothing does.
         match open.file.sync_data() {
@@ -136,10 +140,7 @@ impl Writer {
                     self.dirty = false;
                     return Err(Failure { error, findable: true });
                 }
-                self.begin().map_err(|failure| {
-                    self.roll_back();
-                    Failure { findable: true, ..failure }
-                })
+                self.begin().map_err(|error| self.roll_back(error))
             }
         }
     }
@@ -147,28 +148,43 @@ impl Writer {
     /// What was written may be read.
     pub(super) fn publish(&mut self) {
         let unpublished = std::mem::take(&mut self.unpublished);
-        if let Some(segment) = self.segments().back_mut() {
+        if let Some(segment) = self.log.segments().back_mut() {
             segment.bytes += unpublished;
         }
         self.published = self.frames.len();
         self.log.tail.send_replace(self.next);
     }
 
-    /// Writes these before all others, as a segment of their own, synced.
+    /// Writes these before all others, as a segment of their own, synced, and sets the cursor back to them: what lies
+    /// between is sent again at the next start, so that the log must not be advanced after this. Answers how many bytes of
+    /// `max_bytes` are free again.
     pub(super) fn write_front<'r>(
         &mut self,
         records: impl ExactSizeIterator<Item = &'r Record>,
-    ) -> Result<(), Failure> {
-        // Without a gap: numbers of records that are stored and gone, or below all that were ever given.
-        let lowest = self.segments().front().map_or(self.next, |segment| segment.base);
+    ) -> Result<u64, Failure> {
+        self.sync()?;
+        let done = self.log.cursor().at() >= self.next && self.next == *self.log.tail.borrow();
+        // Where all is stored, nothing has to be sent again.
+        let freed = if done {
+            self.open = None;
+            self.log.finish().map_err(|error| Failure { error, findable: false })?
+        } else {
+            0
+        };
+        let lowest = self.log.segments().front().map_or(self.next, |segment| segment.base);
         let base = lowest.saturating_sub(records.len() as u64);
         let (mut frames, accepted_at) = (Vec::new(), now());
         for (sequence, record) in (base..).zip(records) {
             framed(record, sequence, accepted_at).write(&mut frames);
         }
-        self.make(base, &frames)?;
-        self.segments().push_front(Segment { base, bytes: frames.len() as u64 });
-        self.log.set_back(base).map_err(|error| Failure { error, findable: false })
+        let made = self.make(base, &frames);
+        made.map_err(|error| Failure { error, findable: self.exposed })?;
+        if let Err(error) = self.log.set_back(base) {
+            self.leftover = Some(base);
+            return Err(Failure { error, findable: true });
+        }
+        self.log.segments().push_front(Segment { base, bytes: frames.len() as u64 });
+        Ok(freed)
     }
 
     /// Bytes that are kept because they are not synced.
@@ -189,7 +205,7 @@ impl Writer {
             return Ok(());
         }
         match self.sync() {
-            Err(failure) if self.keeps => return Err(Failure { findable: false, ..failure }),
+            Err(failure) if self.keeps => return Err(failure),
             // It is told of already.
             Ok(()) | Err(_) => self.open = None,
         }
@@ -197,7 +213,7 @@ impl Writer {
     }
 
     /// Puts the frames from `begin` on into the file.
-    fn put(&mut self, begin: usize) -> Result<(), Failure> {
+    fn put(&mut self, begin: usize) -> Result<(), SpoolError> {
         let Some(open) = &mut self.open else { return self.begin() };
         let frames = &self.frames[begin..];
         let Err(error) = open.file.write_all(frames) else {
@@ -211,22 +227,22 @@ impl Writer {
         };
         if is_full(&error) {
             return Err(match open.cut() {
-                Ok(()) => Failure { error: SpoolError::io(DOING, &open.path, error), findable: false },
-                Err(_) => Failure { error: self.give_up(error), findable: true },
+                Ok(()) => SpoolError::io(DOING, &open.path, error),
+                Err(_) => self.give_up(error),
             });
         }
         self.give_up(error);
-        self.begin().map_err(|failure| Failure { findable: true, ..failure })
+        self.begin()
     }
 
     /// Begins a segment with all frames that are kept: synced afterwards.
-    fn begin(&mut self) -> Result<(), Failure> {
+    fn begin(&mut self) -> Result<(), SpoolError> {
         let frames = std::mem::take(&mut self.frames);
         let made = self.make(self.first, &frames);
         self.frames = frames;
         let (path, file) = made?;
         let moved = self.published as u64;
-        let mut segments = self.segments();
+        let mut segments = self.log.segments();
         if let Some(last) = segments.back_mut() {
             last.bytes = last.bytes.saturating_sub(moved);
         }
@@ -234,18 +250,19 @@ impl Writer {
         drop(segments);
         self.unpublished = (self.frames.len() - self.published) as u64;
         self.open = Some(Open { path, file, length: (HEADER + self.frames.len()) as u64 });
+        self.exposed = false;
         self.synced();
         Ok(())
     }
 
     /// Makes a segment with these frames, wholly on disk; or none.
-    fn make(&mut self, base: u64, frames: &[u8]) -> Result<(PathBuf, File), Failure> {
+    fn make(&mut self, base: u64, frames: &[u8]) -> Result<(PathBuf, File), SpoolError> {
         let path = segment::path(&self.log.folder, base);
         if self.leftover == Some(base) && fs::remove_file(&path).is_ok() {
             self.leftover = None;
         }
-        let failed = |error, findable| Failure { error: SpoolError::io("making a segment", &path, error), findable };
-        let mut file = create(&path).map_err(|error| failed(error, false))?;
+        let failed = |error| SpoolError::io("making a segment", &path, error);
+        let mut file = create(&path).map_err(failed)?;
         let header = Header { base, made_at: now() }.write();
         let filled = file
             .write_all(&header)
@@ -258,14 +275,15 @@ impl Writer {
             if removed.is_err() {
                 self.leftover = Some(base);
             }
-            let gone = removed.and_then(|()| folder::sync(&self.log.folder)).is_ok();
-            return Err(failed(error, !gone));
+            self.exposed |= removed.and_then(|()| folder::sync(&self.log.folder)).is_err();
+            return Err(failed(error));
         }
         Ok((path, file))
     }
 
     /// Never touches the segment again: what became of it is not known.
     fn give_up(&mut self, error: io::Error) -> SpoolError {
+        self.exposed |= self.frames.len() > self.published;
         let Some(open) = self.open.take() else { return SpoolError::io(DOING, &self.log.folder, error) };
         tracing::error!(%error, segment = %open.path.display(), "a segment of the spool failed and is given up");
         SpoolError::io(DOING, &open.path, error)
@@ -284,15 +302,11 @@ impl Writer {
     }
 
     /// To what was published.
-    fn roll_back(&mut self) {
+    fn roll_back(&mut self, error: SpoolError) -> Failure {
         self.frames.truncate(self.published);
         self.next = *self.log.tail.borrow();
         self.unpublished = 0;
-    }
-
-    fn segments(&self) -> MutexGuard<'_, VecDeque<Segment>> {
-        // Nothing that can panic runs under the lock.
-        self.log.segments.lock().unwrap_or_else(PoisonError::into_inner)
+        Failure { error, findable: self.exposed }
     }
 }
 

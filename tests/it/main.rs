@@ -45,6 +45,8 @@ mod recorder;
 mod review;
 mod scopes;
 mod spans;
+#[cfg(feature = "spool")]
+mod spool;
 mod sql;
 mod store;
 #[cfg(feature = "tls")]

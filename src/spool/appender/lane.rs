@@ -170,7 +170,8 @@ impl Lane {
             }
         };
         match written {
-            Ok(()) => {
+            Ok(freed) => {
+                round.bounds.freed(freed);
                 self.front_due = None;
                 self.front.drain(..).for_each(|item| item.append.succeed(round.bounds));
             }

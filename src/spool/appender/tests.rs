@@ -23,21 +23,21 @@ use crate::{
 };
 
 /// A spool of a few logs, and what `on_error` was told.
-struct Spool {
-    settings: SpoolSettings,
-    root: Settings,
+pub(super) struct Spool {
+    pub(super) settings: SpoolSettings,
+    pub(super) root: Settings,
     when_full: WhenFull,
-    bounds: Arc<Bounds>,
-    folder: Arc<Folder>,
-    appender: Appender,
-    errors: Arc<Mutex<Vec<(Uuid, Outcome)>>>,
+    pub(super) bounds: Arc<Bounds>,
+    pub(super) folder: Arc<Folder>,
+    pub(super) appender: Appender,
+    pub(super) errors: Arc<Mutex<Vec<(Uuid, Outcome)>>>,
 }
 
 /// A folder of its own, removed at the end.
-struct Dir(PathBuf);
+pub(super) struct Dir(pub(super) PathBuf);
 
 impl Dir {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("tracevault-append-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Self(std::env::temp_dir().join(name))
@@ -56,7 +56,7 @@ impl Spool {
         Self::with(settings, WhenFull::Wait)
     }
 
-    fn with(settings: SpoolSettings, when_full: WhenFull) -> Self {
+    pub(super) fn with(settings: SpoolSettings, when_full: WhenFull) -> Self {
         let root = Config::default().resolve().unwrap().root;
         let folder = Arc::new(Folder::open(&settings.dir).unwrap());
         let bounds = Bounds::new(&settings, &root, 0);
@@ -64,16 +64,16 @@ impl Spool {
         Self { settings, root, when_full, bounds, folder, appender, errors: Arc::default() }
     }
 
-    fn log(&self, table: &str) -> Arc<Log> {
+    pub(super) fn log(&self, table: &str) -> Arc<Log> {
         let table = TableName::new(table).unwrap();
         Log::open(self.folder.of(&table), table).unwrap().0
     }
 
-    fn record(&self) -> Record {
+    pub(super) fn record(&self) -> Record {
         Record::of(&Event::new("user.login"), None, &self.root).unwrap()
     }
 
-    fn append(&self, log: &Arc<Log>, record: Record) -> Append {
+    pub(super) fn append(&self, log: &Arc<Log>, record: Record) -> Append {
         let errors = Arc::clone(&self.errors);
         Append {
             log: Arc::clone(log),
@@ -85,14 +85,14 @@ impl Spool {
         }
     }
 
-    fn push(&self, log: &Arc<Log>) -> Uuid {
+    pub(super) fn push(&self, log: &Arc<Log>) -> Uuid {
         let record = self.record();
         let id = record.id();
         self.appender.push(self.append(log, record));
         id
     }
 
-    async fn emit(&self, log: &Arc<Log>) -> Result<Uuid, Box<Unkept>> {
+    pub(super) async fn emit(&self, log: &Arc<Log>) -> Result<Uuid, Box<Unkept>> {
         let record = self.record();
         let id = record.id();
         let (ack, answer) = oneshot::channel();
@@ -102,7 +102,7 @@ impl Spool {
 }
 
 /// The ids in a log, and their numbers.
-fn stored(folder: &Path) -> Vec<(u64, Uuid)> {
+pub(super) fn stored(folder: &Path) -> Vec<(u64, Uuid)> {
     let bases: VecDeque<u64> = segment::list(folder).unwrap().into();
     let mut all = Vec::new();
     for (at, base) in bases.iter().enumerate() {
@@ -146,7 +146,7 @@ async fn a_full_segment_is_followed_by_another_and_all_bytes_are_counted() {
     let ids: Vec<_> = (0..2_000).map(|_| spool.push(&log)).collect();
     spool.appender.settled().await;
     assert_eq!(stored(&log.folder), numbered(FIRST, &ids));
-    let segments = log.segments.lock().unwrap().clone();
+    let segments = log.segments().clone();
     assert!(segments.len() > 2, "{segments:?}");
     let size = crate::spool::writer::size(&spool.record());
     for segment in &segments {
@@ -173,7 +173,7 @@ async fn a_record_larger_than_a_segment_goes_in_alone() {
     ids.push(spool.push(&log));
     spool.appender.settled().await;
     assert_eq!(stored(&log.folder), numbered(FIRST, &ids));
-    let bases: Vec<_> = log.segments.lock().unwrap().iter().map(|segment| segment.base - FIRST).collect();
+    let bases: Vec<_> = log.segments().iter().map(|segment| segment.base - FIRST).collect();
     assert_eq!(bases, [0, 1, 2]);
 }
 
@@ -224,7 +224,28 @@ async fn what_goes_before_all_others_does() {
     }
     spool.appender.settled().await;
     assert_eq!(stored(&log.folder), numbered(FIRST - 3, &ids));
-    assert_eq!(log.segments.lock().unwrap().len(), 2);
+    assert_eq!((log.segments().len(), log.cursor().at()), (2, FIRST - 3));
+    assert_eq!(log.left().0, 4);
+}
+
+#[tokio::test]
+async fn what_goes_before_all_others_finds_what_is_stored_gone() {
+    let dir = Dir::new();
+    let spool = Spool::start(&dir, Sync::Always);
+    let log = spool.log("one");
+    for _ in 0..5 {
+        spool.emit(&log).await.map_err(|unkept| unkept.error).unwrap();
+    }
+    log.advance(FIRST + 5).unwrap();
+    let record = spool.record();
+    let front = record.id();
+    spool.appender.push(Append { front: true, room: None, ..spool.append(&log, record) });
+    spool.appender.settled().await;
+    assert_eq!(stored(&log.folder), [(FIRST + 4, front)]);
+    let next = spool.emit(&log).await.map_err(|unkept| unkept.error).unwrap();
+    assert_eq!(stored(&log.folder), [(FIRST + 4, front), (FIRST + 5, next)]);
+    let size = crate::spool::writer::size(&spool.record());
+    assert_eq!(spool.bounds.free_on_disk(), spool.settings.max_bytes - 2 * size);
 }
 
 #[tokio::test]
@@ -238,4 +259,59 @@ async fn an_interval_syncs_by_itself() {
     }
     // Nobody asks.
     tokio::time::timeout(Duration::from_secs(5), settled.wait_for(|below| *below == 3)).await.unwrap().unwrap();
+}
+
+/// Figures, not a test: `cargo test --release --all-features --lib spool::appender -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+#[expect(clippy::print_stdout, reason = "figures")]
+fn figures() {
+    let dir = Dir::new();
+    let settings =
+        SpoolSettings { dir: dir.0.clone(), sync: Sync::Always, max_bytes: 8 << 30, segment_bytes: 16 << 20 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let spool = Arc::new(Spool::with(settings, WhenFull::Wait));
+        let log = spool.log("one");
+        // The disk's own.
+        let file = fs::File::create(dir.0.join("probe")).unwrap();
+        let mut own = Vec::new();
+        for _ in 0..2_000 {
+            let began = std::time::Instant::now();
+            std::io::Write::write_all(&mut &file, &[1; 400]).unwrap();
+            file.sync_data().unwrap();
+            own.push(began.elapsed());
+        }
+        report("write and fsync", own);
+        for emitters in [1, 2, 8, 64, 256] {
+            let each = if emitters == 1 { 5_000 } else { 200_000 / emitters };
+            let began = std::time::Instant::now();
+            let tasks: Vec<_> = (0..emitters)
+                .map(|_| {
+                    let (spool, log) = (Arc::clone(&spool), Arc::clone(&log));
+                    tokio::spawn(async move {
+                        let mut took = Vec::with_capacity(each);
+                        for _ in 0..each {
+                            let began = std::time::Instant::now();
+                            spool.emit(&log).await.map_err(|unkept| unkept.error).unwrap();
+                            took.push(began.elapsed());
+                        }
+                        took
+                    })
+                })
+                .collect();
+            let mut took = Vec::new();
+            for task in tasks {
+                took.extend(task.await.unwrap());
+            }
+            let rate = (took.len() as f64 / began.elapsed().as_secs_f64()) as u64;
+            report(&format!("{emitters} emitters, {rate} records/s"), took);
+        }
+    });
+
+    fn report(what: &str, mut took: Vec<Duration>) {
+        took.sort();
+        let at = |share: usize| took[(took.len() - 1) * share / 100];
+        println!("{what}: p50 {:?} p99 {:?} max {:?}", at(50), at(99), took[took.len() - 1]);
+    }
 }

@@ -24,7 +24,8 @@ fn numbered(n: usize) -> Event<'static> {
 }
 
 async fn numbers(table: &Table) -> Vec<i64> {
-    let rows = table.select("(data->>'n')::bigint", "ORDER BY ctid", &[]).await;
+    // A batch is one transaction, and its rows come in their order.
+    let rows = table.select("(data->>'n')::bigint", "ORDER BY created_at, ctid", &[]).await;
     rows.iter().map(|row| row.get(0)).collect()
 }
 
@@ -216,7 +217,10 @@ async fn memory_is_used_until_it_is_full_then_the_disk_and_the_order_stands() {
     assert_eq!(durabilities[299], Durability::Spooled);
     let first = durabilities.iter().position(|one| *one == Durability::Spooled).unwrap();
     assert!(first <= 10, "{first} in memory");
-    assert!(durabilities[first..].iter().all(|one| *one == Durability::Spooled), "no way back while there is a backlog");
+    assert!(
+        durabilities[first..].iter().all(|one| *one == Durability::Spooled),
+        "no way back while there is a backlog"
+    );
     table.sql.batch_execute(&tracevault::generate_init_sql(&table.name).unwrap()).await.unwrap();
     let drained = audit.flush().await.unwrap();
     assert_eq!((drained.stored, drained.spooled), (300, 0));
@@ -325,7 +329,8 @@ async fn sync_events_and_reserved_ones_go_their_ways() {
     let scope = audit.scope(ScopeOverrides::new()).unwrap();
     let receipt = scope.try_reserve(1_000).unwrap().emit(numbered(0)).await.unwrap();
     assert_eq!(receipt.durability, Durability::Spooled);
-    let receipt = scope.try_reserve(10).unwrap().emit(Event::new("larger").data(json!({ "n": 1, "text": "x".repeat(9_000) })));
+    let receipt =
+        scope.try_reserve(10).unwrap().emit(Event::new("larger").data(json!({ "n": 1, "text": "x".repeat(9_000) })));
     assert_eq!(receipt.await.unwrap().durability, Durability::Committed);
     assert_eq!(scope.flush().await.unwrap().spooled, 0);
     assert_eq!(table.count().await, 2);

@@ -1,0 +1,7 @@
+//! The durable spool.
+
+mod config;
+mod delivery;
+mod dir;
+
+pub use self::dir::Dir;
