@@ -70,7 +70,10 @@ async fn a_process_killed_again_and_again_loses_nothing_that_it_acknowledged() {
             let started = Instant::now();
             while emitter.heard() == 0 {
                 let alive = !emitter.has_ended() && started.elapsed() < Duration::from_secs(60);
-                assert!(alive, "round {round}, {weather:?}, {sync:?}, spill {spill}: nothing is acknowledged; seed {seed}");
+                assert!(
+                    alive,
+                    "round {round}, {weather:?}, {sync:?}, spill {spill}: nothing is acknowledged; seed {seed}"
+                );
                 // With room in memory and a server that takes everything, nothing need ever be spooled.
                 if spill && started.elapsed() > Duration::from_secs(1) {
                     break;

@@ -92,7 +92,13 @@ fn stop(process: u32) {
 }
 
 /// Cuts the power so many times, each time on the disk that the last one left, then stores all that is there.
-async fn cuts(folder: &Path, rounds: usize, sync: SpoolSync, random: &mut Random, away: bool) -> Result<Figures, String> {
+async fn cuts(
+    folder: &Path,
+    rounds: usize,
+    sync: SpoolSync,
+    random: &mut Random,
+    away: bool,
+) -> Result<Figures, String> {
     let sql = kit::client().await;
     let tables = stored::tables(&sql, "spool_power").await;
     let name = |round: usize| format!("{sync:?}-{round}");
