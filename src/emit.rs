@@ -145,15 +145,16 @@ fn spool(scope: Scope, stream: &Stream, record: Record, room: Option<Room>) -> S
     }
     match stream.try_append(record, Some(ack), &on_error) {
         Ok(()) => State::Accepted(Accepted { id, told, scope }),
-        Err(Refused::Full(record, _)) if scope.queue().waits_when_full() => {
-            let stream = stream.clone();
+        Err(Refused::Full(refused)) if scope.queue().waits_when_full() => {
+            let (stream, record) = (stream.clone(), refused.0);
             State::Queueing(Box::pin(async move {
                 let (ack, answer) = oneshot::channel();
                 stream.append(record, Some(ack), on_error).await?;
                 Ok(Accepted { id, told: Told::Disk(answer), scope })
             }))
         }
-        Err(Refused::Full(_, error) | Refused::Other(error)) => State::Failed(error),
+        Err(Refused::Full(refused)) => State::Failed(refused.1),
+        Err(Refused::Other(error)) => State::Failed(error),
     }
 }
 

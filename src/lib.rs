@@ -56,6 +56,7 @@
 //! - `testing`: [`testing`](https://docs.rs/tracevault/latest/tracevault/testing/), an in-memory recorder for the tests of your own code.
 
 mod clock;
+#[cfg_attr(not(feature = "spool"), expect(unused_imports, reason = "only the spool asks for it"))]
 mod config;
 mod context;
 mod correlation;
@@ -65,6 +66,7 @@ mod diff;
 pub mod docs;
 mod emit;
 mod encoded;
+#[cfg_attr(not(feature = "spool"), expect(unused_imports, reason = "only the spool asks for it"))]
 mod error;
 mod event;
 #[cfg(feature = "http")]
@@ -79,6 +81,7 @@ mod payload;
 mod pool;
 mod probe;
 pub mod query;
+#[cfg_attr(not(feature = "spool"), expect(dead_code, reason = "only the spool asks for it"))]
 mod queue;
 mod receipt;
 mod record;
@@ -90,6 +93,7 @@ mod scope;
 pub mod spool;
 #[cfg(not(feature = "spool"))]
 #[path = "spool/nothing.rs"]
+#[expect(dead_code, reason = "it is the face of what is not there")]
 mod spool;
 mod store;
 mod table;

@@ -279,7 +279,8 @@ impl Scope {
         let on_disk = |record, stream: &Stream| {
             self.0.lifecycle.check()?;
             stream.try_append(record, None, &self.0.settings.on_error).map_err(|refused| match refused {
-                Refused::Full(_, error) | Refused::Other(error) => error,
+                Refused::Full(refused) => refused.1,
+                Refused::Other(error) => error,
             })
         };
         let record = match &self.0.stream {

@@ -185,9 +185,7 @@ impl Config {
         let scopes = scopes.into_iter().map(named).collect::<Result<_, Error>>()?;
         let usual = PoolSettings::default();
         let spool = spool.map(SpoolConfig::resolve).transpose()?;
-        if spool.is_none() && root.when_full == WhenFull::Spill {
-            return Err(ConfigError::new("when_full", "cannot be `Spill` without a `spool`").into());
-        }
+        root.check_spilling(spool.as_ref())?;
         Ok(Resolved {
             connection_string: connection_string.map(|text| text.0),
             read_connection_string: read_connection_string.map(|text| text.0),
@@ -250,6 +248,13 @@ impl Settings {
         settings.flush_interval = bounded("async_flush_interval", async_flush_interval.unwrap_or(self.flush_interval))?;
         settings.writers = within("writers", writers.unwrap_or(self.writers), 1, 64)?;
         Ok(settings)
+    }
+
+    fn check_spilling(&self, spool: Option<&SpoolSettings>) -> Result<(), ConfigError> {
+        if spool.is_none() && self.when_full == WhenFull::Spill {
+            return Err(ConfigError::new("when_full", "cannot be `Spill` without a `spool`"));
+        }
+        Ok(())
     }
 
     /// A new id and the time, or what is wrong with it.

@@ -54,6 +54,11 @@ impl SpoolError {
 }
 
 impl SpoolError {
+    #[cfg(test)]
+    pub(crate) fn fault(&self) -> SpoolFault {
+        self.fault
+    }
+
     /// The file or the directory.
     pub fn path(&self) -> &Path {
         &self.path

@@ -20,7 +20,8 @@
 //! ```text
 //! DIR/lock                         held (flock) by the one process that uses the spool
 //! DIR/reserve                      zeros, given up when the disk is full, so that what must be written can be
-//! DIR/TABLE/                       a log: `audit_logs` or `schema.audit_logs`, an upper-case letter as `-` and the lower
+//! DIR/TABLE/                       a log: `audit_logs` or `schema.audit_logs`, an upper-case letter as `-` and the lower,
+//!                                  `lock-` and `reserve-` for the tables of these names
 //! DIR/TABLE/00000000000100000000.log   a segment, named by the first sequence number that it may hold, 20 digits
 //! DIR/TABLE/cursor                 all below this sequence number is in PostgreSQL, or a dead letter
 //! DIR/TABLE/dead/….log             segments of dead letters

@@ -30,7 +30,7 @@ pub(crate) struct Unkept {
 }
 
 pub(crate) enum Refused {
-    Full(Record, Error),
+    Full(Box<(Record, Error)>),
     Other(Error),
 }
 
@@ -89,7 +89,7 @@ impl Stream {
         match self.0 {}
     }
 
-    pub(crate) async fn settle(&self, _: Instant) -> Drained {
+    pub(crate) async fn settle(&self, _: Instant, _: bool) -> Drained {
         match self.0 {}
     }
 

@@ -86,7 +86,7 @@ pub(super) struct Numbers {
 
 /// A record that is not taken on.
 pub(crate) enum Refused {
-    Full(Record, Error),
+    Full(Box<(Record, Error)>),
     Other(Error),
 }
 
@@ -190,7 +190,7 @@ impl Stream {
         match core.bounds.try_take(size(&record)) {
             Ok(room) => self.push(&core, room, record, ack, on_error).map_err(Refused::Other),
             Err(error) if error.is_closed() => Err(Refused::Other(error)),
-            Err(error) => Err(Refused::Full(record, error)),
+            Err(error) => Err(Refused::Full(Box::new((record, error)))),
         }
     }
 
