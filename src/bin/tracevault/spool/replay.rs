@@ -122,7 +122,14 @@ pub(super) async fn run(args: Args) -> Exit {
         .pool_size(tables.len().clamp(2, 8))
         .close_timeout(PATIENCE)
         .on_error(move |error, record| heard.tell(error, record));
-    match deliver(&args.place.dir, config, &tables, deadline).await {
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            console::say(console::explain(&error));
+            return Exit::Usage;
+        }
+    };
+    match deliver(&args.place.dir, config, &tables, deadline, signals).await {
         Ok((ending, stored, left)) => conclude(&ending, stored, refused.count.load(Ordering::Relaxed), left),
         Err(error) => console::fail(&error),
     }
@@ -133,19 +140,14 @@ async fn deliver(
     config: Config,
     tables: &[tracevault::spool::Listing],
     deadline: Option<Instant>,
+    mut signals: Signals,
 ) -> Result<(Ending, u64, u64), Error> {
     let opened = Opened::open(dir, config, tables)?;
-    let ending = match Signals::new() {
-        Ok(mut signals) => tokio::select! {
-            biased;
-            signal = signals.next() => Ending::Interrupted(signal),
-            () = over(deadline) => Ending::TimeOver,
-            ending = drain(&opened, deadline.is_some()) => ending,
-        },
-        Err(error) => {
-            console::say(console::explain(&error));
-            drain(&opened, deadline.is_some()).await
-        }
+    let ending = tokio::select! {
+        biased;
+        signal = signals.next() => Ending::Interrupted(signal),
+        () = over(deadline) => Ending::TimeOver,
+        ending = drain(&opened, deadline.is_some()) => ending,
     };
     if matches!(ending, Ending::Empty) {
         // Cursors and files are put in order.
