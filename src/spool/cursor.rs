@@ -109,3 +109,43 @@ fn slot(generation: u64, at: u64) -> [u8; SLOT] {
     bytes[16..20].copy_from_slice(&checksum.to_le_bytes());
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::sample::{Dir, mode},
+        *,
+    };
+
+    #[test]
+    fn it_stands_where_it_was_put() {
+        let dir = Dir::new();
+        assert_eq!(Cursor::read(&dir.0).unwrap(), None);
+        let (mut cursor, was_unreadable) = Cursor::open(&dir.0).unwrap();
+        assert_eq!((cursor.at(), was_unreadable, mode(&dir.0.join(NAME))), (0, false, 0o600));
+        for to in [5, 6, 7] {
+            cursor.advance(to).unwrap();
+            cursor.sync().unwrap();
+            assert_eq!((Cursor::open(&dir.0).unwrap().0.at(), Cursor::read(&dir.0).unwrap()), (to, Some(to)));
+        }
+        assert_eq!(fs::metadata(dir.0.join(NAME)).unwrap().len(), 2 * APART as u64);
+    }
+
+    #[test]
+    fn a_spoiled_slot_leaves_the_one_before() {
+        for (to, at) in [(8, 7), (9, 8)] {
+            let dir = Dir::new();
+            let mut cursor = Cursor::open(&dir.0).unwrap().0;
+            (7..=to).for_each(|to| cursor.advance(to).unwrap());
+            let mut bytes = fs::read(dir.0.join(NAME)).unwrap();
+            bytes[cursor.slot * APART + 9] ^= 1;
+            fs::write(dir.0.join(NAME), &bytes).unwrap();
+            assert_eq!(Cursor::open(&dir.0).unwrap().0.at(), at);
+            bytes[(1 - cursor.slot) * APART] ^= 1;
+            fs::write(dir.0.join(NAME), &bytes).unwrap();
+            assert_eq!(Cursor::read(&dir.0).unwrap_err().kind(), io::ErrorKind::InvalidData);
+            let (cursor, was_unreadable) = Cursor::open(&dir.0).unwrap();
+            assert_eq!((cursor.at(), was_unreadable), (0, true));
+        }
+    }
+}

@@ -73,7 +73,7 @@ impl Folder {
     }
 }
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The tables that have a log in this directory, sorted by the names of their folders.
 pub(super) fn tables(path: &Path) -> Result<Vec<TableName>, SpoolError> {
@@ -123,7 +123,8 @@ pub(super) fn table(folder: &str) -> Option<TableName> {
     table.ok().filter(|table| name(table) == folder)
 }
 
-fn is_file(name: &str) -> bool {
+/// Whether a file of the spool has this name.
+pub(super) fn is_file(name: &str) -> bool {
     [LOCK, RESERVE_NAME].contains(&name)
 }
 
@@ -169,4 +170,54 @@ fn builder() -> DirBuilder {
 /// `fsync` of a directory: what was made, renamed or removed in it is on disk afterwards.
 pub(super) fn sync(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::sample::{Dir, mode},
+        *,
+    };
+
+    #[test]
+    fn one_process_at_a_time() {
+        let dir = Dir::new();
+        let path = dir.0.join("a/b");
+        let held = Folder::open(&path).unwrap();
+        let refused = Folder::open(&path).map(drop).unwrap_err();
+        assert_eq!(refused.fault(), SpoolFault::Locked);
+        assert!(refused.to_string().contains("another process uses the spool"), "{refused}");
+        assert_eq!((mode(&path), mode(&dir.0.join("a")), mode(&path.join(LOCK))), (0o700, 0o700, 0o600));
+        drop(held);
+        Folder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn the_reserve_is_made_and_given_up() {
+        let dir = Dir::new();
+        let folder = Folder::open(&dir.0).unwrap();
+        assert!(!folder.release_reserve());
+        assert!(folder.restore_reserve() && folder.restore_reserve());
+        assert_eq!(fs::metadata(dir.0.join(RESERVE_NAME)).unwrap().len(), RESERVE);
+        assert!(folder.release_reserve());
+    }
+
+    #[test]
+    fn a_folder_tells_its_table() {
+        for (schema, bare, folder) in [
+            (None, "audit_logs", "audit_logs"),
+            (None, "AuditLogs", "-audit-logs"),
+            (Some("Compliance"), "logsX", "-compliance.logs-x"),
+            (None, "lock", "lock-"),
+            (None, "reserve", "reserve-"),
+            (None, "Lock", "-lock"),
+        ] {
+            let plain = TableName::new(bare).unwrap();
+            let known = schema.map_or(plain.clone(), |schema| plain.in_schema(schema).unwrap());
+            assert_eq!((name(&known).as_str(), table(folder)), (folder, Some(known)));
+        }
+        for other in ["", "lock", "reserve", "Audit", "a-", "a--b", "-1", "a.b.c", "a b", ".", "other-"] {
+            assert_eq!(table(other), None, "{other}");
+        }
+    }
 }

@@ -120,12 +120,14 @@ impl Log {
     pub(super) fn finish(&self) -> Result<u64, SpoolError> {
         let mut cursor = self.cursor();
         cursor.sync().map_err(|error| self.cursor_failed(error))?;
-        self.remove_below(&mut cursor, Some(*self.tail.borrow()))
+        let tail = *self.tail.borrow();
+        self.remove_below(&mut cursor, Some(tail))
     }
 
     /// Records between the cursor and the tail (numbers, so that what was damaged counts too), and their bytes on disk.
     pub(super) fn left(&self) -> (u64, u64) {
-        let records = self.tail.borrow().saturating_sub(self.cursor().at());
+        let tail = *self.tail.borrow();
+        let records = tail.saturating_sub(self.cursor().at());
         (records, self.segments().iter().map(|segment| segment.bytes).sum())
     }
 

@@ -60,9 +60,13 @@ mod face;
 mod feed;
 mod folder;
 mod frame;
+#[cfg(test)]
+mod hostile;
 mod inspect;
 mod keeper;
 mod log;
+#[cfg(test)]
+mod old;
 mod reader;
 mod recovery;
 mod redrive;

@@ -28,22 +28,23 @@ impl Stream {
         let pushing = tokio::task::spawn_blocking(move || {
             let mut acks = Vec::new();
             let on_error = Arc::clone(&lock(&stream.0.on_error));
-            dead::read(&stream.0.log.folder, &mut |letter| {
+            let files = dead::files(&stream.0.log.folder)?;
+            dead::read::<Error>(&files, &mut |letter| {
                 let (ack, answer) = oneshot::channel();
-                let _ = runtime.block_on(stream.append(letter.record, Some(ack), Arc::clone(&on_error)));
+                runtime.block_on(stream.append(letter.record, Some(ack), Arc::clone(&on_error)))?;
                 acks.push(answer);
                 Ok(())
             })?;
-            Ok::<_, Error>(acks)
+            Ok::<_, Error>((files, acks))
         });
-        let acks = pushing.await.map_err(|_| ClosedError::new("the spool"))??;
+        let (files, acks) = pushing.await.map_err(|_| ClosedError::new("the spool"))??;
         let count = acks.len() as u64;
         for ack in acks {
             ack.await.map_err(|_| ClosedError::new("the spool"))?.map_err(|unkept| unkept.error)?;
         }
         let folder = self.0.log.folder.clone();
         let cleared = tokio::task::spawn_blocking(move || {
-            dead::clear(&folder)?;
+            dead::clear(&folder, &files)?;
             dead::count(&folder)
         });
         let left = cleared.await.map_err(|_| ClosedError::new("the spool"))??;

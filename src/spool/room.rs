@@ -156,3 +156,101 @@ impl Drop for Room {
         self.bounds.slots.add_permits(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Sync};
+
+    fn bounds(max_bytes: u64, queue_bytes: usize, used: u64) -> Arc<Bounds> {
+        let root = Config::default().queue_capacity(3).queue_bytes(queue_bytes).resolve().unwrap().root;
+        let settings = SpoolSettings { dir: "spool".into(), sync: Sync::Always, max_bytes, segment_bytes: 1 };
+        Bounds::new(&settings, &root, used)
+    }
+
+    fn is_full(bounds: &Arc<Bounds>, bytes: usize) -> bool {
+        match bounds.try_take(bytes) {
+            Ok(_) => false,
+            Err(Error::Spool(error)) => error.is_full(),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn each_bound_is_kept_and_given_back() {
+        let bounds = bounds(1_000, 600, 0);
+        let room = bounds.try_take(500).unwrap();
+        assert!(is_full(&bounds, 101), "memory");
+        room.written(400);
+        let room = bounds.try_take(600).unwrap();
+        assert!(is_full(&bounds, 1));
+        drop(room);
+        let rooms = [1, 1, 1].map(|bytes| bounds.try_take(bytes).unwrap());
+        assert!(is_full(&bounds, 1), "slots");
+        drop(rooms);
+        bounds.try_take(500).unwrap().written(500);
+        assert!(is_full(&bounds, 101), "disk");
+        bounds.freed(1);
+        drop(bounds.try_take(101).unwrap());
+        bounds.freed(899);
+        assert_eq!(bounds.free_on_disk(), 1_000);
+    }
+
+    #[test]
+    fn what_is_used_beyond_the_bound_is_paid_first() {
+        let bounds = bounds(1_000, 10_000, 1_500);
+        assert!(is_full(&bounds, 1));
+        bounds.freed(500);
+        assert!(is_full(&bounds, 1));
+        bounds.freed(10);
+        // Larger than all there may be: it passes alone, and is paid for.
+        assert!(is_full(&bounds, 5_000));
+        bounds.freed(990);
+        bounds.try_take(5_000).unwrap().written(5_000);
+        bounds.used(7);
+        bounds.freed(4_007);
+        assert_eq!(bounds.free_on_disk(), 0);
+        bounds.freed(1_000);
+        assert_eq!(bounds.free_on_disk(), 1_000);
+        bounds.used(1_001);
+        bounds.freed(1_001);
+        assert_eq!(bounds.free_on_disk(), 1_000);
+    }
+
+    #[test]
+    fn room_grows_where_there_is_more() {
+        let bounds = bounds(1_000, 600, 0);
+        let mut room = bounds.try_take(100).unwrap();
+        room.grow(50).unwrap();
+        room.grow(300).unwrap();
+        assert!(is_full(&bounds, 301));
+        let other = bounds.try_take(300).unwrap();
+        assert!(room.grow(301).is_err());
+        drop((room, other));
+        drop(bounds.try_take(600).unwrap());
+        assert_eq!(bounds.free_on_disk(), 1_000);
+    }
+
+    #[tokio::test]
+    async fn who_waits_gets_room_in_turn_and_hears_of_the_end() {
+        let bounds = bounds(1 << 50, 600, 0);
+        let room = bounds.try_take(600).unwrap();
+        let waiting = |bytes| {
+            let bounds = Arc::clone(&bounds);
+            tokio::spawn(async move { bounds.take(bytes).await })
+        };
+        let (given_up, first) = (waiting(500), waiting(600));
+        tokio::task::yield_now().await;
+        given_up.abort();
+        assert!(given_up.await.is_err());
+        drop(room);
+        let room = first.await.unwrap().unwrap();
+        let late = waiting(1);
+        tokio::task::yield_now().await;
+        bounds.close();
+        assert!(late.await.unwrap().err().unwrap().is_closed());
+        assert!(bounds.try_take(1).err().unwrap().is_closed());
+        drop(room);
+        assert_eq!(bounds.free_on_disk(), 1 << 50);
+    }
+}

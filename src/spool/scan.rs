@@ -187,15 +187,19 @@ impl Scan {
         if rest == 0 {
             return Ok(Found::End { offset, rest: Rest::Nothing });
         }
-        // Its length may be right, so that what looks like a frame within its payload is not taken for one.
+        // Its length may be right, so that what looks like a frame within its payload is not taken for one. Where more than
+        // this one would be missing, a wrong length ends by chance where another frame begins.
         let behind = self.length(offset)?.map(|length| offset + length);
         let next = match behind {
-            Some(behind) if fault == Fault::Damaged => self.follows(behind, behind - offset, below)?,
+            Some(behind) if fault == Fault::Damaged => {
+                let next = self.follows(behind, behind - offset, below)?;
+                next.filter(|next| *next == self.floor + 1).map(|next| (behind, next))
+            }
             _ => None,
         };
         let next = match next {
-            Some(next) => behind.map(|behind| (behind, next)),
             None => self.search(offset, below)?,
+            next => next,
         };
         if let Some((at, next)) = next {
             return Ok(Found::Damage { offset, bytes: at - offset, next });

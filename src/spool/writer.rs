@@ -1,12 +1,12 @@
 //! Adding to a log: the one place that writes frames. Used by the appender's thread only.
 //!
 //! What is not synced is kept in memory, so that it can be written anew into another segment; but for [`Sync::Os`], which
-//! promises nothing of it. A segment is on disk with its header and its first frames before anybody knows of it: so the next
-//! one, which begins with the first number that was not synced, never has the same name.
+//! promises nothing of it. A segment is on disk with its header and its first frames before it has its name: so the next one,
+//! which begins with the first number that was not synced, never has the same.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -24,6 +24,8 @@ use crate::{
     record::Record,
 };
 
+/// A segment that is being made.
+const BEGUN: &str = "new";
 const DOING: &str = "writing a segment";
 /// The buffer is given back when a larger group than this has passed.
 const MOST_ROOM_KEPT: usize = 16 << 20;
@@ -55,8 +57,6 @@ pub(super) struct Writer {
     dirty: bool,
     /// Frames that do not count may be on disk where the next start would find them, until there is another segment.
     exposed: bool,
-    /// A segment that was never in use, and could not be removed.
-    leftover: Option<u64>,
 }
 
 /// The segment that is written to.
@@ -81,7 +81,6 @@ impl Writer {
             unpublished: 0,
             dirty: false,
             exposed: false,
-            leftover: None,
         }
     }
 
@@ -180,7 +179,6 @@ impl Writer {
         let made = self.make(base, &frames);
         made.map_err(|error| Failure { error, findable: self.exposed })?;
         if let Err(error) = self.log.set_back(base) {
-            self.leftover = Some(base);
             return Err(Failure { error, findable: true });
         }
         self.log.segments().push_front(Segment { base, bytes: frames.len() as u64 });
@@ -255,27 +253,29 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes a segment with these frames, wholly on disk; or none.
+    /// Makes a segment with these frames, wholly on disk; or none. Under its name it is there only as a whole: else a part
+    /// of it, which the end of the process leaves, would hide what the segment before has of these numbers.
     fn make(&mut self, base: u64, frames: &[u8]) -> Result<(PathBuf, File), SpoolError> {
         let path = segment::path(&self.log.folder, base);
-        if self.leftover == Some(base) && fs::remove_file(&path).is_ok() {
-            self.leftover = None;
-        }
-        let failed = |error| SpoolError::io("making a segment", &path, error);
-        let mut file = create(&path).map_err(failed)?;
+        let begun = self.log.folder.join(BEGUN);
         let header = Header { base, made_at: now() }.write();
-        let filled = file
-            .write_all(&header)
-            .and_then(|()| file.write_all(frames))
-            .and_then(|()| file.sync_data())
-            .and_then(|()| folder::sync(&self.log.folder));
-        if let Err(error) = filled {
-            drop(file);
-            let removed = fs::remove_file(&path);
-            if removed.is_err() {
-                self.leftover = Some(base);
-            }
-            self.exposed |= removed.and_then(|()| folder::sync(&self.log.folder)).is_err();
+        let filled = || {
+            let mut file = create(&begun)?;
+            file.write_all(&header)?;
+            file.write_all(frames)?;
+            file.sync_data()?;
+            fs::rename(&begun, &path)?;
+            Ok(file)
+        };
+        let failed = |error| SpoolError::io("making a segment", &path, error);
+        let file = filled().map_err(|error| {
+            // It would take room; where it stays, the next one takes its place.
+            let _ = fs::remove_file(&begun);
+            failed(error)
+        })?;
+        if let Err(error) = folder::sync(&self.log.folder) {
+            let gone = fs::remove_file(&path).and_then(|()| folder::sync(&self.log.folder));
+            self.exposed |= gone.is_err();
             return Err(failed(error));
         }
         Ok((path, file))
@@ -312,16 +312,16 @@ impl Writer {
 
 impl Open {
     /// To what it was before the last write, on disk too: what was cut off must not come back.
-    fn cut(&self) -> io::Result<()> {
-        // It is written to its end wherever that is, so that nothing has to be sought.
+    fn cut(&mut self) -> io::Result<()> {
         self.file.set_len(self.length)?;
+        self.file.seek(SeekFrom::Start(self.length))?;
         self.file.sync_data()
     }
 }
 
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.append(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

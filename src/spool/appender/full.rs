@@ -137,6 +137,8 @@ async fn a_full_disk_is_waited_for() {
     kept.sort();
     found.sort();
     assert_eq!(found, kept);
+    // It acknowledges before it says so.
+    spool.appender.settled().await;
     assert!(!spool.appender.is_stuck());
 }
 

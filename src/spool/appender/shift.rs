@@ -136,8 +136,7 @@ impl Shift {
     }
 
     fn restore_reserve(&mut self, now: Instant) {
-        let taken = self.lanes.iter_mut().fold(false, |taken, lane| std::mem::take(&mut lane.took_reserve) || taken);
-        if taken {
+        if self.lanes.iter_mut().filter(|lane| lane.took_reserve).map(|lane| lane.took_reserve = false).count() > 0 {
             self.reserve = Some(now + LONGEST_PAUSE);
         }
         if self.reserve.is_some_and(|at| at <= now) && !self.lanes.iter().any(Lane::is_in_trouble) {

@@ -43,7 +43,7 @@ fn a_read_is_bounded_and_never_empty_for_that() {
     assert_eq!(reader.read(3, usize::MAX).unwrap().len(), 3);
     assert_eq!(reader.read(9, 1).unwrap().len(), 1);
     let one = reader.read(1, 1).unwrap()[0].record.weight();
-    assert_eq!(reader.read(9, one + 1).unwrap().len(), 2);
+    assert_eq!(reader.read(9, one + 2).unwrap().len(), 2);
 }
 
 #[test]

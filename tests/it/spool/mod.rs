@@ -1,10 +1,11 @@
-//! The durable spool.
+//! The durable spool, through its public face.
 
 mod config;
 mod crash;
 mod delivery;
 mod dir;
 mod emitter;
+mod format;
 mod power;
 mod stored;
 
