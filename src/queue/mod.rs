@@ -5,6 +5,7 @@
 //! holds when it is dropped.
 //!
 //! - `handle`, `shared`, `state`: what callers use, what they share with the writers, and what changes in it.
+//! - `closing`: the end.
 //! - `item`: a record and what was promised of it; `deadlines`: the promises to sync emits, kept beside all else.
 //! - `worker`: when a batch is taken; `shift`: what becomes of it; `attempt`: one try to store it, and the next batch
 //!   behind it; `flight`: one of these on its way; `backoff`: the pauses between attempts.
@@ -12,6 +13,7 @@
 mod answer;
 mod attempt;
 mod backoff;
+mod closing;
 mod deadlines;
 mod drained;
 mod flight;
