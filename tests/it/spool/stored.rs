@@ -57,12 +57,22 @@ pub struct Figures {
     pub acknowledged: usize,
     pub rows: usize,
     pub lost: Vec<Uuid>,
+    /// Where a table goes back in the events of one task.
+    pub back: Vec<String>,
 }
 
-/// Asserts that nothing is there twice and that no table ever goes back in the events of one task.
+impl Figures {
+    /// Nothing is lost, and everything is in order.
+    pub fn assert(&self, seed: u64) {
+        assert!(self.lost.is_empty(), "acknowledged and lost: {:?}; seed {seed}", self.lost);
+        assert!(self.back.is_empty(), "not in order: {:?}; seed {seed}", self.back);
+    }
+}
+
+/// Asserts that nothing is there twice.
 pub async fn figures(sql: &Client, tables: &[String], acknowledged: &[Uuid]) -> Figures {
     let mut stored = HashSet::new();
-    let (mut rows, mut events) = (0, HashSet::new());
+    let (mut rows, mut events, mut back) = (0, HashSet::new(), Vec::new());
     for table in tables {
         let all = format!("SELECT id, (data->>'task')::int8, (data->>'n')::int8 FROM {table} ORDER BY at");
         let mut last: HashMap<i64, i64> = HashMap::new();
@@ -71,8 +81,8 @@ pub async fn figures(sql: &Client, tables: &[String], acknowledged: &[Uuid]) -> 
             rows += 1;
             stored.insert(id);
             events.insert((task, n));
-            if let Some(before) = last.insert(task, n) {
-                assert!(before < n, "{table} goes back in task {task}: {n} after {before}");
+            if let Some(before) = last.insert(task, n).filter(|before| *before >= n) {
+                back.push(format!("{table} in task {task}: {n} after {before}"));
             }
         }
     }
@@ -80,5 +90,5 @@ pub async fn figures(sql: &Client, tables: &[String], acknowledged: &[Uuid]) -> 
     let distinct: HashSet<_> = acknowledged.iter().collect();
     assert_eq!(distinct.len(), acknowledged.len(), "no id is acknowledged twice");
     let lost = acknowledged.iter().filter(|id| !stored.contains(*id)).copied().collect();
-    Figures { acknowledged: acknowledged.len(), rows, lost }
+    Figures { acknowledged: acknowledged.len(), rows, lost, back }
 }
