@@ -6,6 +6,7 @@ mod delivery;
 mod dir;
 mod emitter;
 mod format;
+mod model;
 mod power;
 mod stored;
 
