@@ -7,13 +7,19 @@
 mod meters;
 #[cfg(not(feature = "metrics"))]
 mod nothing;
+#[cfg(all(feature = "metrics", feature = "spool"))]
+mod spool;
 
 use std::time::Duration;
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::meters::{Attempt, Meters};
+#[cfg(all(not(feature = "metrics"), feature = "spool"))]
+pub(crate) use self::nothing::SpoolMeters;
 #[cfg(not(feature = "metrics"))]
 pub(crate) use self::nothing::{Attempt, Meters};
+#[cfg(all(feature = "metrics", feature = "spool"))]
+pub(crate) use self::spool::SpoolMeters;
 
 /// The numbers of a queue at one moment.
 #[derive(Clone, Copy, Default)]
@@ -30,4 +36,14 @@ pub(crate) struct Numbers {
     pub(crate) bytes: u64,
     pub(crate) held: u64,
     pub(crate) oldest: Duration,
+}
+
+/// The numbers of a spool's log at one moment.
+#[cfg(feature = "spool")]
+#[derive(Clone, Copy, Default)]
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "nobody is told"))]
+pub(crate) struct SpoolNumbers {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) dead_letters: u64,
 }

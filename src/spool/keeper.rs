@@ -9,19 +9,24 @@ use super::{
     dead,
     stream::{Shared, lock},
 };
+use crate::metrics::SpoolMeters;
 
+/// How old a meter may be.
+const LOOK: Duration = Duration::from_secs(1);
 /// The pause after the disk failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(stream: Arc<Shared>) {
     let mut ending = stream.ending.subscribe();
     let mut finished = stream.queue.finished();
+    let meters = SpoolMeters::new(&stream.log.table);
     loop {
         let low = finished.borrow_and_update().low;
         // In this order: where the queue gives up, it says so before its numbers change.
         if !stream.gave_up.load(Ordering::SeqCst) {
             settle(&stream, low).await;
         }
+        meters.set(stream.measured());
         if *ending.borrow_and_update() {
             return;
         }
@@ -29,6 +34,8 @@ pub(super) async fn run(stream: Arc<Shared>) {
             _ = finished.changed() => {}
             () = stream.moved.notified() => {}
             _ = ending.changed() => {}
+            // What emits add while nothing is stored shows too.
+            () = tokio::time::sleep(LOOK), if SpoolMeters::LISTENS => {}
         }
     }
 }

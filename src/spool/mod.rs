@@ -23,6 +23,7 @@
 //! DIR/TABLE/                       a log: `audit_logs` or `schema.audit_logs`, an upper-case letter as `-` and the lower,
 //!                                  `lock-` and `reserve-` for the tables of these names
 //! DIR/TABLE/00000000000100000000.log   a segment, named by the first sequence number that it may hold, 20 digits
+//! DIR/TABLE/new                    a segment that is being made; it gets its name when it is whole and synced
 //! DIR/TABLE/cursor                 all below this sequence number is in PostgreSQL, or a dead letter
 //! DIR/TABLE/dead/….log             segments of dead letters
 //! DIR/TABLE/damaged/BASE-OFFSET    bytes of a segment that could not be read, kept aside

@@ -62,20 +62,31 @@ impl Reader {
         while self.next < tail && read.len() < records && size < bytes {
             let (base, end) = self.log.place(self.next);
             let below = end.map_or(tail, |end| end.min(tail));
-            let Some(mut scan) = self.scan_of(base)? else {
-                self.missing(base, below);
-                continue;
-            };
-            let stepped = scan.step(below);
-            let found = stepped.map_err(|error| SpoolError::io("reading a segment", &scan.path, error));
-            let stored = found.and_then(|found| self.take(&scan, found, below));
-            self.scan = Some(scan);
-            if let Some(stored) = stored? {
-                size += stored.record.weight();
-                read.push(stored);
+            match self.step(base, below) {
+                Ok(Some(stored)) => {
+                    size += stored.record.weight();
+                    read.push(stored);
+                }
+                Ok(None) => {}
+                Err(error) if read.is_empty() => return Err(error),
+                // What was read must not be lost with it; it comes again with the next call.
+                Err(_) => break,
             }
         }
         Ok(read)
+    }
+
+    /// One frame further in the segment of this base. After an error the segment is looked through from its begin.
+    fn step(&mut self, base: Option<u64>, below: u64) -> Result<Option<Stored>, SpoolError> {
+        let Some(mut scan) = self.scan_of(base)? else {
+            self.missing(base, below);
+            return Ok(None);
+        };
+        let stepped = scan.step(below);
+        let found = stepped.map_err(|error| SpoolError::io("reading a segment", &scan.path, error))?;
+        let stored = self.take(&scan, found, below);
+        self.scan = Some(scan);
+        Ok(stored)
     }
 
     /// All below it was read, or is lost.
@@ -105,9 +116,9 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, scan: &Scan, found: Found, below: u64) -> Result<Option<Stored>, SpoolError> {
+    fn take(&mut self, scan: &Scan, found: Found, below: u64) -> Option<Stored> {
         let (offset, bytes, next) = match found {
-            Found::Frame(place) => return Ok(self.frame(scan, &place)),
+            Found::Frame(place) => return self.frame(scan, &place),
             Found::Damage { offset, bytes, next } => (offset, bytes, next),
             Found::End { offset, rest } => {
                 let bytes = match rest {
@@ -117,13 +128,13 @@ impl Reader {
                 // What a close left before all else ends somewhere before the first number.
                 if self.next < FIRST && below >= FIRST && !matches!(rest, Rest::Damaged { .. }) {
                     self.next = below;
-                    return Ok(None);
+                    return None;
                 }
                 (offset, bytes, below)
             }
         };
         self.lose(scan, offset, bytes, next);
-        Ok(None)
+        None
     }
 
     fn frame(&mut self, scan: &Scan, place: &Place) -> Option<Stored> {

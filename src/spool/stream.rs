@@ -27,6 +27,7 @@ use crate::{
     config::{OnError, RetryFor, Settings, WhenFull},
     error::Error,
     event::Mode,
+    metrics::SpoolNumbers,
     queue::{Drained, Failures, Queue, Stats, Totals, WeakQueue},
     record::Record,
 };
@@ -387,6 +388,11 @@ impl Shared {
             failed: dead.min(done) + lost,
             lost,
         }
+    }
+
+    pub(super) fn measured(&self) -> SpoolNumbers {
+        let (records, bytes) = self.log.left();
+        SpoolNumbers { records, bytes, dead_letters: self.numbers.dead_on_disk.load(Ordering::Relaxed) }
     }
 
     fn oldest(&self) -> Option<Duration> {
