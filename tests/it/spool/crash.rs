@@ -56,7 +56,7 @@ async fn a_process_killed_again_and_again_loses_nothing_that_it_acknowledged() {
     let (dir, url) = (Dir::new(), server.cluster.connection_string());
     let mut sky = Sky { cluster: &mut server.cluster, runs: true };
     let mut acknowledged = Vec::new();
-    let mut seen = [0; 3];
+    let mut by_weather = [0; 3];
     let mut silent = 0;
     for round in 0..rounds {
         let weather = [Weather::Up, Weather::Down, Weather::Flapping][round % 3];
@@ -90,7 +90,7 @@ async fn a_process_killed_again_and_again_loses_nothing_that_it_acknowledged() {
         thread::sleep(until.saturating_duration_since(Instant::now()));
         let ids = emitter.kill_9();
         silent += usize::from(ids.is_empty());
-        seen[round % 3] += ids.len();
+        by_weather[round % 3] += ids.len();
         acknowledged.extend(ids);
     }
     sky.turn(true, &mut random);
@@ -103,13 +103,13 @@ async fn a_process_killed_again_and_again_loses_nothing_that_it_acknowledged() {
          ({} with the server up, {} down, {} flapping), {} stored, {} lost, 0 twice; drained and counted in {} s; seed {seed}",
         killed.as_secs(),
         found.acknowledged,
-        seen[0],
-        seen[1],
-        seen[2],
+        by_weather[0],
+        by_weather[1],
+        by_weather[2],
         found.rows,
         found.lost.len(),
         (begun.elapsed() - killed).as_secs(),
     ));
     found.assert(seed);
-    assert!(seen.iter().all(|seen| *seen > 0), "{seen:?} acknowledged by weather; seed {seed}");
+    assert!(by_weather.iter().all(|count| *count > 0), "{by_weather:?} acknowledged by weather; seed {seed}");
 }
