@@ -3,28 +3,31 @@
 //! A crash is a copy of the directory as it is at that moment, with which the next process goes on; the one before keeps
 //! its own and never reaches the database. Bytes of a frame that nobody was told of may stand at the end.
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{
+    collections::HashSet,
+    ffi::OsString,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::json;
 use tracevault::{Config, Durability, Event, Mode, Scope, ScopeOverrides, SpoolConfig, Tracevault};
 
-use super::Dir;
-use crate::{
-    endurance::long,
-    kit::{self, Table},
-};
+use super::{Dir, stored};
+use crate::{endurance::long, kit};
 
 /// Where nobody listens.
 const AWAY: &str = "host=127.0.0.1 port=1 user=nobody connect_timeout=1";
-const TABLES: usize = 2;
+const TABLES: usize = 3;
 
 #[derive(Debug, Clone)]
 enum Action {
     /// So many events of so many bytes to this table.
     Emit { table: usize, count: usize, bytes: usize },
     /// And bytes that were about to become a frame.
-    Crash { torn: Vec<u8> },
+    Crash { torn: Torn },
     /// A close, and a start.
     Restart,
     /// A close, and a start that stores everything.
@@ -33,12 +36,32 @@ enum Action {
     DeliverAndCrash,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Torn {
+    /// Of a file that was made longer before its bytes arrived.
+    Zeros(usize),
+    /// So much of a frame, as a percentage.
+    Frame(usize),
+}
+
+impl Torn {
+    /// Behind the frames of this segment.
+    fn append(self, segment: &Path) {
+        let bytes = fs::read(segment).unwrap();
+        let torn = match (self, bytes.get(32..36)) {
+            (Self::Zeros(count), _) => vec![0; count],
+            (Self::Frame(part), Some(length)) => {
+                let frame = 8 + u32::from_le_bytes(length.try_into().unwrap()) as usize;
+                bytes[32..32 + frame * part / 100].to_vec()
+            }
+            (Self::Frame(_), None) => Vec::new(),
+        };
+        fs::File::options().append(true).open(segment).unwrap().write_all(&torn).unwrap();
+    }
+}
+
 fn action() -> impl Strategy<Value = Action> {
-    let torn = prop_oneof![
-        Just(Vec::new()),
-        prop::collection::vec(any::<u8>(), 1..100),
-        (1..5_000_usize).prop_map(|count| vec![0; count]),
-    ];
+    let torn = prop_oneof![(0..5_000_usize).prop_map(Torn::Zeros), (0..100_usize).prop_map(Torn::Frame)];
     prop_oneof![
         6 => (0..TABLES, 1..40_usize, 0..8_000_usize)
             .prop_map(|(table, count, bytes)| Action::Emit { table, count, bytes }),
@@ -56,6 +79,8 @@ struct World {
     audit: Tracevault,
     next: i64,
     expected: Vec<Vec<i64>>,
+    /// Segments that end in something torn: no process writes to them again.
+    torn: HashSet<(String, OsString)>,
 }
 
 impl World {
@@ -86,12 +111,15 @@ impl World {
         assert_eq!((stats.records, stats.dead_letters, stats.damaged), (0, 0, 0), "{stats:?}");
     }
 
-    async fn crash(&mut self, torn: &[u8]) {
+    async fn crash(&mut self, torn: Torn) {
         let copy = Dir::new();
         self.dir.copy_to(&copy);
         for name in &self.names {
-            if let Some(last) = segments(&copy, name).pop() {
-                fs::File::options().append(true).open(last).unwrap().write_all(torn).unwrap();
+            let last = segments(&copy, name).pop();
+            if let Some(last) = last
+                && self.torn.insert((name.clone(), last.file_name().unwrap().to_owned()))
+            {
+                torn.append(&last);
             }
         }
         let audit = Self::open(&self.names, &copy, AWAY);
@@ -112,7 +140,7 @@ impl World {
                     self.next += 1;
                 }
             }
-            Action::Crash { torn } => self.crash(torn).await,
+            Action::Crash { torn } => self.crash(*torn).await,
             Action::Restart => self.restart(AWAY).await,
             Action::Deliver => {
                 self.deliver().await;
@@ -120,7 +148,7 @@ impl World {
             }
             Action::DeliverAndCrash => {
                 self.deliver().await;
-                self.crash(&[]).await;
+                self.crash(Torn::Zeros(0)).await;
             }
         }
     }
@@ -134,24 +162,23 @@ fn segments(dir: &Dir, table: &str) -> Vec<PathBuf> {
 }
 
 async fn play(actions: &[Action]) {
-    let mut tables = Vec::new();
-    for _ in 0..TABLES {
-        tables.push(Table::new("spool_model").await);
-    }
-    let names: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
+    let sql = kit::client().await;
+    let names = stored::tables(&sql, "spool_model").await;
     let dir = Dir::new();
     let audit = World::open(&names, &dir, AWAY);
-    let mut world = World { names, dir, audit, next: 0, expected: vec![Vec::new(); TABLES] };
+    let mut world = World { names, dir, audit, next: 0, expected: vec![Vec::new(); TABLES], torn: HashSet::new() };
+    let names = world.names.clone();
     for action in actions {
         world.act(action).await;
     }
     world.deliver().await;
     world.audit.close().await.unwrap();
-    for (table, expected) in tables.into_iter().zip(world.expected) {
-        let rows = table.select("(data->>'n')::bigint", "ORDER BY ctid", &[]).await;
+    for (table, expected) in names.iter().zip(world.expected) {
+        let all = format!("SELECT (data->>'n')::bigint FROM {table} ORDER BY at");
+        let rows = sql.query(&all, &[]).await.unwrap();
         let stored: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
         assert_eq!(stored, expected, "each once, in order");
-        table.drop().await;
+        sql.batch_execute(&format!("DROP TABLE {table}")).await.unwrap();
     }
 }
 
