@@ -108,7 +108,7 @@ async fn a_process_killed_again_and_again_loses_nothing_that_it_acknowledged() {
         by_weather[2],
         found.rows,
         found.lost.len(),
-        (begun.elapsed() - killed).as_secs(),
+        begun.elapsed().saturating_sub(killed).as_secs(),
     ));
     found.assert(seed);
     assert!(by_weather.iter().all(|count| *count > 0), "{by_weather:?} acknowledged by weather; seed {seed}");

@@ -1,7 +1,7 @@
 //! Any sequence of emits, deliveries, closes and crashes, against a model that says what must be in the tables.
 //!
 //! A crash is a copy of the directory as it is at that moment, with which the next process goes on; the one before keeps
-//! its own and never reaches the database. Bytes of a frame that nobody was told of may stand at the end.
+//! its own and never reaches the database. A part of a frame that nobody was told of may stand at the end.
 
 use std::{
     collections::HashSet,
