@@ -1,9 +1,9 @@
 //! A machine that loses its power: what had not left the page cache of the spool's file system is gone.
 //!
 //! The directory is on ext4 on a loop device. Reading the file behind that device gives what the file system has written
-//! to its disk by then, and nothing that it only keeps in memory; so a copy of it, made while everything stands still, is
-//! the disk after a power cut. Mounted, its journal is replayed, and the next process goes on with it. What a disk may
-//! lose of its own cache is not seen here. The control shows that the copy lacks what was not synced.
+//! to its disk by then, and nothing that it only keeps in memory; so a copy of it, made while everything stands still,
+//! is the disk after a power cut. Mounted, its journal is replayed, and the next process goes on with it. What a disk
+//! may lose of its own cache is not seen here. The control shows that the copy lacks what was not synced.
 
 use std::{
     fs,
