@@ -60,7 +60,7 @@ async fn main() -> Outcome<()> {
         report.rate("async_stored", bench.async_stored(1).await?);
         report.rate("async_stored_2", bench.async_stored(2).await?);
         if cfg!(feature = "spool") {
-            measure_spool(&bench, &url, &mut report).await?;
+            spool::measure(&bench, &url, &mut report).await?;
         }
         report.rate("copy_one_shot", bench.copy_one_shot().await?);
         report.rate("two_copies", bench.two_copies(&url).await?);
@@ -74,22 +74,4 @@ async fn main() -> Outcome<()> {
         report.print();
     }
     bench.clean_up().await
-}
-
-/// Beside the memory queue, at the same number of callers, and beside the disk.
-async fn measure_spool(bench: &Bench, url: &str, report: &mut Report) -> Outcome<()> {
-    let memory = bench.async_accepted(64).await?;
-    report.rate("async_64", memory.accepted);
-    report.latencies("async_64", memory.latencies);
-    report.rate("async_64_stored", memory.stored);
-    for callers in [1, 64] {
-        let spooled = bench.spooled(url, callers).await?;
-        report.rate(&format!("spool_{callers}"), spooled.accepted);
-        report.latencies(&format!("spool_{callers}"), spooled.latencies);
-        report.rate(&format!("spool_{callers}_stored"), spooled.stored);
-    }
-    let (rate, latencies) = bench.fsyncs()?;
-    report.rate("disk_fsync", rate);
-    report.latencies("disk_fsync", latencies);
-    Ok(())
 }

@@ -11,11 +11,30 @@ use tracevault::{SpoolConfig, Tracevault, uuid::Uuid};
 
 use crate::{
     bench::{Bench, Outcome, config},
+    report::Report,
     ways::{Emitted, asynchronous},
 };
 
 /// What an event takes on disk, about.
 const EVENT: [u8; 700] = [b'x'; 700];
+
+/// Beside the memory queue, at the same number of callers, and beside the disk.
+pub async fn measure(bench: &Bench, url: &str, report: &mut Report) -> Outcome<()> {
+    let memory = bench.async_accepted(64).await?;
+    report.rate("async_64", memory.accepted);
+    report.latencies("async_64", memory.latencies);
+    report.rate("async_64_stored", memory.stored);
+    for callers in [1, 64] {
+        let spooled = bench.spooled(url, callers).await?;
+        report.rate(&format!("spool_{callers}"), spooled.accepted);
+        report.latencies(&format!("spool_{callers}"), spooled.latencies);
+        report.rate(&format!("spool_{callers}_stored"), spooled.stored);
+    }
+    let (rate, latencies) = bench.fsyncs()?;
+    report.rate("disk_fsync", rate);
+    report.latencies("disk_fsync", latencies);
+    Ok(())
+}
 
 impl Bench {
     /// So many callers, each waiting until its event is on disk before its next, while one writer stores.
