@@ -21,11 +21,8 @@ impl Bench {
         let sql = connect(url).await?;
         let table = format!("tracevault_throughput_{}", &Uuid::new_v4().simple().to_string()[..8]);
         sql.batch_execute(&generate_init_sql(&table)?).await?;
-        let config = Config::new(url)
-            .table_name(&table)
-            .mask_fields(["email", "number", "cvc", "token"])
-            .environment("production");
-        Ok(Self { sql, audit: Tracevault::connect(config).await?, table, window })
+        let audit = Tracevault::connect(config(url, &table)).await?;
+        Ok(Self { sql, audit, table, window })
     }
 
     /// How many rows the ways of a fixed number store: about as many as the others, since a larger table is slower.
@@ -53,6 +50,11 @@ impl Bench {
         self.audit.close().await?;
         Ok(self.sql.batch_execute(&format!("DROP TABLE \"{}\"", self.table)).await?)
     }
+}
+
+/// What the events are checked and masked by.
+pub fn config(url: &str, table: &str) -> Config {
+    Config::new(url).table_name(table).mask_fields(["email", "number", "cvc", "token"]).environment("production")
 }
 
 pub async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {

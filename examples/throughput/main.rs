@@ -3,7 +3,8 @@
 //!     cargo run --release --example throughput -- [--json] [--seconds N]
 //!
 //! The server is a private one with fsync on, else the one of `DATABASE_URL`. The ways are measured in turn, in several
-//! rounds, and medians are shown: machines are noisy, ratios within one run much less so.
+//! rounds, and medians are shown: machines are noisy, ratios within one run much less so. With `--features spool` also
+//! the spool, in the temporary folder, beside the memory queue and the disk's own `fsync`.
 #![allow(
     dead_code,
     clippy::print_stdout,
@@ -21,6 +22,7 @@ mod limits;
 mod order;
 mod plain;
 mod report;
+mod spool;
 mod ways;
 
 use std::time::Duration;
@@ -57,6 +59,9 @@ async fn main() -> Outcome<()> {
         }
         report.rate("async_stored", bench.async_stored(1).await?);
         report.rate("async_stored_2", bench.async_stored(2).await?);
+        if cfg!(feature = "spool") {
+            spool::measure(&bench, &url, &mut report).await?;
+        }
         report.rate("copy_one_shot", bench.copy_one_shot().await?);
         report.rate("two_copies", bench.two_copies(&url).await?);
         report.rate("insert_select", bench.insert_select().await?);

@@ -46,6 +46,13 @@ impl Report {
             }
             println!();
         }
+        if self.rates.contains_key("spool_64") {
+            let (accepted, stored) =
+                (self.ratio("spool_64", "async_64"), self.ratio("spool_64_stored", "async_64_stored"));
+            println!("spool to memory queue, 64 callers: accepted {accepted:.2}x, stored {stored:.2}x");
+            println!("async_64, spool_…: until the last receipt; …_stored: until the last row");
+            println!("disk_fsync: 700 bytes appended to a file beside the spool, and fdatasync, one after the other");
+        }
         println!("baseline: one prepared INSERT a statement, plain tokio-postgres, one connection");
         println!("COPY: all rows in one binary COPY, encoded while they are sent");
         if let Some(memory) = peak_memory() {

@@ -1,5 +1,5 @@
-//! The manual, a page a topic: [`guarantees`], [`configuration`], [`operations`], [`errors`]; with the feature `http` also
-//! `http`, with `traffic` also `traffic`.
+//! The manual, a page a topic: [`guarantees`], [`configuration`], [`operations`], [`errors`]; with the feature `spool` also
+//! `spool`, with `http` also `http`, with `traffic` also `traffic`.
 
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
@@ -12,6 +12,10 @@ pub mod operations {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+
+#[cfg(feature = "spool")]
+#[doc = include_str!("spool.md")]
+pub mod spool {}
 
 #[cfg(feature = "http")]
 #[doc = include_str!("http.md")]

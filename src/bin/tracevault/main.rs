@@ -1,4 +1,4 @@
-//! `tracevault`: makes audit tables, stores events from JSON lines, reads them back, and shows them.
+//! `tracevault`: makes audit tables, stores events from JSON lines, reads them back, shows them, and looks after spools.
 
 mod argument;
 mod console;
@@ -11,6 +11,8 @@ mod moment;
 mod printable;
 mod query;
 mod signals;
+#[cfg(feature = "spool")]
+mod spool;
 mod table_view;
 
 use std::process::ExitCode;
@@ -42,6 +44,8 @@ enum Command {
     Query(Box<query::Args>),
     #[cfg(feature = "dashboard")]
     Dashboard(Box<dashboard::Args>),
+    #[cfg(feature = "spool")]
+    Spool(spool::Args),
 }
 
 fn main() -> ExitCode {
@@ -66,5 +70,7 @@ fn run(command: Command) -> Exit {
         Command::Query(args) => runtime.block_on(query::run(*args)),
         #[cfg(feature = "dashboard")]
         Command::Dashboard(args) => runtime.block_on(dashboard::run(*args)),
+        #[cfg(feature = "spool")]
+        Command::Spool(args) => runtime.block_on(spool::run(args)),
     }
 }

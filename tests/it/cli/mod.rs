@@ -5,6 +5,8 @@ mod dashboard;
 mod emit;
 mod failures;
 mod query;
+#[cfg(feature = "spool")]
+mod spool;
 mod usage;
 
 use std::{
