@@ -98,7 +98,10 @@ impl fmt::Display for SpoolError {
         let (doing, path) = (self.doing, self.path.display());
         match self.fault {
             SpoolFault::Full => {
-                write!(f, "{doing}: the spool {path} is full: try again later, or raise `spool.max_bytes`")
+                write!(
+                    f,
+                    "{doing}: the spool {path} is full: try again later, or raise `spool.max_bytes` (`queue_bytes`, where many wait at once)"
+                )
             }
             SpoolFault::NoSpace => write!(f, "{doing}: no space is left for the spool {path}: free some on its disk"),
             SpoolFault::Locked => write!(
@@ -106,7 +109,10 @@ impl fmt::Display for SpoolError {
                 "{doing}: another process uses the spool {path}: give each process a directory of its own, or stop the other"
             ),
             SpoolFault::Format => {
-                write!(f, "{doing}: {path} is not of a spool that this version reads: take the version that wrote it")
+                write!(
+                    f,
+                    "{doing}: {path} is of no spool that this version reads: give its directory, or take the version that wrote it"
+                )
             }
             SpoolFault::Io => write!(f, "{doing}: the spool {path} failed"),
         }?;

@@ -29,8 +29,8 @@ use crate::{
 pub struct DeadLetter {
     /// The record, masked as it was emitted.
     pub record: Record,
-    /// When it was accepted.
-    pub accepted_at: time::OffsetDateTime,
+    /// When PostgreSQL refused it.
+    pub refused_at: time::OffsetDateTime,
     /// The five characters by which PostgreSQL named the error.
     pub sqlstate: Option<String>,
     /// The error in words, without any value of the record.
@@ -135,7 +135,7 @@ fn letter(accepted_at: i64, payload: &[u8]) -> Option<DeadLetter> {
     let sqlstate = if *state == [0; SQLSTATE] { None } else { Some(str::from_utf8(state).ok()?.to_owned()) };
     Some(DeadLetter {
         record: frame::record(row.to_vec(), true)?,
-        accepted_at: Moment::of_unix(accepted_at).ok()?.to_utc(),
+        refused_at: Moment::of_unix(accepted_at).ok()?.to_utc(),
         sqlstate,
         reason: str::from_utf8(reason).ok()?.to_owned(),
     })

@@ -91,6 +91,18 @@ pub(super) fn tables(path: &Path) -> Result<Vec<TableName>, SpoolError> {
     Ok(tables)
 }
 
+/// The same for those who only look: a directory without a lock is no spool's.
+pub(super) fn tables_of_a_spool(path: &Path) -> Result<Vec<TableName>, SpoolError> {
+    const DOING: &str = "looking for a spool";
+    match fs::metadata(path.join(LOCK)) {
+        Ok(_) => tables(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_dir() => {
+            Err(SpoolError::new(SpoolFault::Format, DOING, path))
+        }
+        Err(error) => Err(SpoolError::io(DOING, path, error)),
+    }
+}
+
 /// `schema.table`, an upper-case letter as `-` and the lower one: file systems that know no case must not mix two up. A
 /// name that is a file of the spool has a `-` behind it.
 pub(super) fn name(table: &TableName) -> String {

@@ -65,7 +65,7 @@ pub struct Check {
 /// `Spool` when the directory cannot be read, or is no spool's.
 pub fn list(dir: &Path) -> Result<Vec<Listing>, Error> {
     let mut listings = Vec::new();
-    for table in folder::tables(dir)? {
+    for table in folder::tables_of_a_spool(dir)? {
         let folder = dir.join(folder::name(&table));
         let listing = steadily(&folder, || listing(&table, &folder))?;
         listings.push(listing);
@@ -144,7 +144,7 @@ fn steadily<T>(path: &Path, mut look: impl FnMut() -> io::Result<T>) -> Result<T
 /// As for [`list`].
 pub fn check(dir: &Path) -> Result<Check, Error> {
     let mut check = Check::default();
-    for table in folder::tables(dir)? {
+    for table in folder::tables_of_a_spool(dir)? {
         let folder = dir.join(folder::name(&table));
         let log = steadily(&folder, || {
             let mut log = Check::default();
@@ -262,7 +262,7 @@ pub fn dead_letters(
     table: Option<&TableName>,
     each: &mut dyn FnMut(&TableName, DeadLetter) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    for known in folder::tables(dir)? {
+    for known in folder::tables_of_a_spool(dir)? {
         if table.is_some_and(|table| *table != known) {
             continue;
         }

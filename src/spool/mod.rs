@@ -33,7 +33,7 @@
 //!                    16 u64 base, as in the name · 24 i64 when it was made, microseconds since 1970
 //! frame, 28 bytes and the payload:
 //!     0 u32 length of what follows the checksum (20 + payload) · 4 u32 CRC-32C of the length and of what follows ·
-//!     8 u64 sequence · 16 i64 when it was accepted, microseconds since 1970 ·
+//!     8 u64 sequence · 16 i64 when it was accepted (a dead letter: refused), microseconds since 1970 ·
 //!     24 u8 kind (1: record, 2: dead letter) · 25 u8 flags (1: may be in the table already; 2: kept for "encrypted") ·
 //!     26 u16 zero · 28 payload
 //! payload of a record:      the row as in PostgreSQL's binary COPY: u16 count (13, big-endian), then each field
@@ -48,7 +48,7 @@
 //!   whole, once a cursor beyond its end is on disk.
 //! - A segment ends where the next one's base begins, whatever else stands in it: after a failed write or `fsync` the
 //!   frames that were not acknowledged are written anew in another segment, from memory.
-//! - A frame that is cut off at the end of the last segment, and zeros there, were never acknowledged (or by
+//! - A frame that is cut off at the end of the last segment, or ends in zeros there, and zeros, were never acknowledged (or by
 //!   `SpoolSync::Os` or `Interval`, before a power failure). Any other frame that cannot be read is damage: it is named,
 //!   kept aside, and reading goes on with the next frame that has its checksum and a higher number.
 

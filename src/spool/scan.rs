@@ -58,7 +58,7 @@ pub(super) enum Rest {
     Nothing,
     /// A frame that does not count (yet).
     Beyond,
-    /// So many bytes of a frame that was not completely written, or zeros.
+    /// So many bytes of a frame that was not completely written, or zeros, or the one and then the other.
     Torn(u64),
     /// So many bytes of about so many frames, which were complete.
     Damaged {
@@ -249,7 +249,7 @@ impl Scan {
         let is_torn = match fault {
             // Only its length is wrong where all else is there.
             Fault::Short(needed) => needed == frame::HEAD || !self.is_whole(offset, rest)?,
-            Fault::Damaged => self.is_zeros(offset)?,
+            Fault::Damaged => self.is_zeros(offset)? || self.ends_in_zeros(offset, rest)?,
         };
         if is_torn {
             return Ok(Rest::Torn(rest));
@@ -268,6 +268,12 @@ impl Scan {
             return Ok(false);
         }
         Ok(frame::is_whole_but_for_length(self.at(offset, rest)?.get(..rest).unwrap_or_default()))
+    }
+
+    /// A file may have its size before it has all of its bytes. No row ends like this: its last field is text, or NULL.
+    fn ends_in_zeros(&mut self, offset: u64, rest: u64) -> io::Result<bool> {
+        const ENOUGH: u64 = 8;
+        Ok(rest > ENOUGH && self.is_zeros(offset + rest - ENOUGH)?)
     }
 
     fn is_zeros(&mut self, offset: u64) -> io::Result<bool> {

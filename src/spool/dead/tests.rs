@@ -13,7 +13,7 @@ fn ids(dir: &Dir) -> Vec<u128> {
     let mut ids = Vec::new();
     let damaged = read(&files(&dir.0).unwrap(), &mut |letter: DeadLetter| {
         assert!(letter.reason.len() <= LONGEST_REASON && letter.reason.contains("éé"));
-        assert_eq!((letter.sqlstate, letter.accepted_at.unix_timestamp_nanos()), (None, 7_000));
+        assert_eq!((letter.sqlstate, letter.refused_at.unix_timestamp_nanos()), (None, 7_000));
         ids.push(letter.record.id().as_u128());
         Ok::<_, SpoolError>(())
     });

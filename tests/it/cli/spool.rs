@@ -183,7 +183,7 @@ async fn dead_letters_are_listed_without_their_payloads_and_nothing_in_them_acts
     assert_eq!((letter["table"].as_str(), letter["sqlstate"].as_str()), (Some(table.name.as_str()), Some("23514")));
     assert_eq!((letter["record"]["event"].as_str(), letter["record"]["id"].as_str()), (Some(HOSTILE), Some(cells[2])));
     assert_eq!(letter["record"]["data"], json!({ "text": "\u{1b}[31m\u{202e}payload" }));
-    assert!(letter["acceptedAt"].as_str().unwrap().starts_with(&cells[0][..19]));
+    assert!(letter["refusedAt"].as_str().unwrap().starts_with(&cells[0][..19]));
 
     for other in [&["--table", "elsewhere"][..], &["--table", &table.name, "--schema", "elsewhere"]] {
         let ran = spool("dead-letters", &dir, other);

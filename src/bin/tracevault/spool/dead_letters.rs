@@ -16,8 +16,8 @@ use crate::{
 };
 
 const AFTER: &str = "\
-A line is when the record was accepted, PostgreSQL's SQLSTATE, the record's id, its table and event, and the reason. With \
---json it is an object of table, acceptedAt, sqlstate, reason and record, and that with its payloads.
+A line is when PostgreSQL refused it, PostgreSQL's SQLSTATE, the record's id, its table and event, and the reason. With \
+--json it is an object of table, refusedAt, sqlstate, reason and record, and that with its payloads.
 
 The list is safe while a process uses the spool: nothing is locked or changed. --redrive is the spool's owner while it \
 runs, and refuses a directory that another process uses (which can do the same by itself: `Spool::redrive`). It needs no \
@@ -94,8 +94,8 @@ pub(super) async fn run(args: Args) -> Exit {
 }
 
 fn text(out: &mut impl Write, table: &TableName, letter: &DeadLetter) -> io::Result<()> {
-    let DeadLetter { record, accepted_at, sqlstate, reason, .. } = letter;
-    let (at, table, event) = (names::second(*accepted_at), names::table(table), Printable(record.event()));
+    let DeadLetter { record, refused_at, sqlstate, reason, .. } = letter;
+    let (at, table, event) = (names::second(*refused_at), names::table(table), Printable(record.event()));
     let (sqlstate, reason) = (Printable(sqlstate.as_deref().unwrap_or("-----")), Printable(reason));
     writeln!(out, "{at}  {sqlstate}  {}  {table}  {event}: {reason}", record.id())
 }
@@ -105,7 +105,7 @@ fn text(out: &mut impl Write, table: &TableName, letter: &DeadLetter) -> io::Res
 #[serde(rename_all = "camelCase")]
 struct Shown<'l> {
     table: String,
-    accepted_at: Option<String>,
+    refused_at: Option<String>,
     sqlstate: Option<&'l str>,
     reason: &'l str,
     record: &'l Record,
@@ -115,7 +115,7 @@ fn json(out: &mut impl Write, table: &TableName, letter: &DeadLetter) -> io::Res
     let schema = table.schema().map(|schema| format!("{schema}.")).unwrap_or_default();
     let shown = Shown {
         table: schema + table.name(),
-        accepted_at: rfc3339(letter.accepted_at),
+        refused_at: rfc3339(letter.refused_at),
         sqlstate: letter.sqlstate.as_deref(),
         reason: &letter.reason,
         record: &letter.record,
