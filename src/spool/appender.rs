@@ -132,4 +132,6 @@ mod faults;
 #[cfg(all(test, target_os = "linux"))]
 mod full;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -4,9 +4,10 @@ mod config;
 mod crash;
 mod delivery;
 mod dir;
+#[cfg(target_os = "linux")]
+mod disk;
 mod emitter;
 mod format;
-mod model;
 mod power;
 mod stored;
 
