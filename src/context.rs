@@ -78,6 +78,9 @@ impl Context {
 
     /// Closes every queue, all at once, then the spool, and sums what became of their records.
     pub(crate) async fn drain(&self, deadline: Instant) -> Drained {
+        if let Some(spool) = &self.spool {
+            spool.refuse();
+        }
         let closed = {
             let mut queues = self.queues();
             let all = queues.alive();
@@ -92,6 +95,8 @@ impl Context {
             sum += queue.ended().await;
         }
         if let Some(spool) = &self.spool {
+            // It knows what the queues left to it.
+            sum.spooled = 0;
             sum += spool.close(deadline).await;
         }
         sum

@@ -82,6 +82,9 @@ impl Drop for Accepted {
             Told::Disk(answer) => {
                 answer.close();
                 if let Ok(Err(unkept)) = answer.try_recv() {
+                    if let Some(stream) = self.scope.stream() {
+                        stream.lost();
+                    }
                     self.scope.queue().report(&unkept.error, &unkept.record);
                 }
             }
@@ -149,7 +152,9 @@ fn spool(scope: Scope, stream: &Stream, record: Record, room: Option<Room>) -> S
             let (stream, record) = (stream.clone(), refused.0);
             State::Queueing(Box::pin(async move {
                 let (ack, answer) = oneshot::channel();
-                stream.append(record, Some(ack), on_error).await?;
+                let room = stream.room(&record).await?;
+                scope.is_open()?;
+                stream.append_in(room, record, Some(ack), &on_error)?;
                 Ok(Accepted { id, told: Told::Disk(answer), scope })
             }))
         }

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
+use tokio::time::Instant;
 use tokio_postgres::Transaction;
 
 use crate::{
@@ -365,9 +366,10 @@ impl Scope {
     /// # Cancel safety
     /// Dropping it stops the waiting only.
     pub async fn flush(&self) -> Result<Drained, Error> {
+        let deadline = Instant::now() + self.0.settings.close_timeout;
         let mut drained = self.0.queue.flush().await;
         if let Some(stream) = &self.0.stream {
-            drained += stream.flush().await;
+            drained += stream.settle(deadline, false).await;
         }
         Ok(drained)
     }
@@ -385,9 +387,11 @@ impl Scope {
     pub async fn close(&self) -> Result<Drained, Error> {
         self.0.lifecycle.close();
         self.0.queue.begin_close();
-        let deadline = tokio::time::Instant::now() + self.0.settings.close_timeout;
+        let deadline = Instant::now() + self.0.settings.close_timeout;
         let mut drained = self.0.queue.ended().await;
         if let Some(stream) = &self.0.stream {
+            // What the queue left is in the spool, and counted there.
+            drained.spooled = 0;
             drained += stream.settle(deadline, true).await;
         }
         Ok(drained)

@@ -20,6 +20,6 @@ pub use self::{
     when_full::WhenFull,
 };
 pub(crate) use self::{
-    settings::{OnError, PoolSettings, Resolved, Settings},
+    settings::{Leftovers, OnError, PoolSettings, Resolved, Settings},
     spool::{SpoolSettings, Sync},
 };

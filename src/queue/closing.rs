@@ -1,11 +1,15 @@
 //! The end of a queue: how it is asked for, when it comes, and what is left then.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use tokio::{sync::watch, time::Instant};
 
 use super::{Drained, item::Item, shared::Shared, state::Progress};
-use crate::{error::Error, lifecycle::within};
+use crate::{config::Leftovers, error::Error, lifecycle::within, record::Record};
 
 /// How much later than the writers themselves a close gives up.
 const GRACE: Duration = Duration::from_secs(1);
@@ -86,6 +90,14 @@ impl Shared {
         }
     }
 
+    /// Gives a record to who takes leftovers.
+    pub(super) fn hand_over(&self, leftovers: &Leftovers, record: &Record) {
+        // It may call `on_error`.
+        if catch_unwind(AssertUnwindSafe(|| leftovers(record))).is_err() {
+            tracing::error!(table = %self.settings.table, id = %record.id(), "what takes leftovers panicked");
+        }
+    }
+
     /// Ends with records that are not to blame: gives those to who takes leftovers, and tells of the rest.
     pub(super) fn leave(&self, items: impl IntoIterator<Item = Item>, error: &Error) {
         let Some(leftovers) = &self.settings.leftovers else { return self.fail(items, error) };
@@ -93,7 +105,7 @@ impl Shared {
         self.fail(told, error);
         for Item { record, promise } in &left {
             self.free(1, promise.weight as usize);
-            leftovers(record);
+            self.hand_over(leftovers, record);
         }
         self.progress.send_if_modified(|progress| {
             progress.kept += left.len() as u64;

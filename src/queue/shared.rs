@@ -280,15 +280,16 @@ impl Shared {
         failures.closed += now.left;
         let hands = || state.hands.iter().flatten();
         Stats {
-            accepted: state.accepted,
+            // What was taken over is counted by who has it.
+            accepted: state.accepted - now.kept,
             stored: now.stored,
             failed: failures.total(),
             failures,
-            queued: state.accepted.saturating_sub(now.finished() - now.kept),
+            queued: state.accepted.saturating_sub(now.finished()),
             queued_bytes: self.bytes_taken() as u64,
             in_flight: hands().map(|hand| hand.in_flight as u64).sum(),
             held: hands().map(|hand| hand.held as u64).sum(),
-            spooled: now.kept,
+            spooled: 0,
             spooled_bytes: 0,
             retried: now.retried,
             oldest: state.oldest().map(|since| since.elapsed()),

@@ -128,6 +128,10 @@ impl Shift {
                 }
             }
         }
+        if self.suspects.is_empty() {
+            // Nothing is left that could tell.
+            self.shared.trouble.store(false, Ordering::Relaxed);
+        }
         let emptied = self.shared.state().emptied();
         if emptied.is_some() {
             self.done = Vec::new();
@@ -414,7 +418,7 @@ impl Drop for Shift {
         for (Item { record, mut promise }, outcome) in all {
             self.shared.free(1, promise.weight as usize);
             if let Some(leftovers) = self.shared.settings.leftovers.as_ref().filter(|_| promise.deadline.is_none()) {
-                leftovers(&record);
+                self.shared.hand_over(leftovers, &record);
                 kept += 1;
                 continue;
             }

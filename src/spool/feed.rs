@@ -94,7 +94,7 @@ async fn after_memory(stream: &Shared) {
             Ok(progress) => progress.kept > 0,
             Err(_) => false,
         };
-        if is_left {
+        if is_left && stream.is_closing() {
             // It comes first, with the next start.
             std::future::pending::<()>().await;
         }

@@ -1,15 +1,17 @@
 //! The keeper of a stream: follows the queue, and moves the cursor behind what is finished, dead letters first.
 
 use std::{
+    collections::HashSet,
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use super::{
     dead,
-    stream::{Shared, lock},
+    stream::{Letter, Shared, lock},
 };
-use crate::metrics::SpoolMeters;
+use crate::{error::SpoolError, metrics::SpoolMeters};
 
 /// How old a meter may be.
 const LOOK: Duration = Duration::from_secs(1);
@@ -22,7 +24,11 @@ pub(super) async fn run(stream: Arc<Shared>) {
     loop {
         let low = finished.borrow_and_update().low;
         // In this order: where the queue gives up, it says so before its numbers change.
-        if !stream.gave_up.load(Ordering::SeqCst) {
+        if stream.gave_up.load(Ordering::SeqCst) {
+            // What is on disk is refused again by the next start; what was in memory is nowhere else.
+            lock(&stream.refused).retain(|letter| !letter.is_on_disk);
+            bury(&stream).await;
+        } else {
             settle(&stream, low).await;
         }
         stream.meters.set(stream.measured());
@@ -42,9 +48,8 @@ pub(super) async fn run(stream: Arc<Shared>) {
 /// Puts on disk what is known below `low`, in the order in which a crash between loses nothing.
 async fn settle(stream: &Arc<Shared>, low: u64) {
     let to = lock(&stream.window).finished_below(low);
-    if !bury(stream).await {
-        return;
-    }
+    let Some(dead) = bury(stream).await else { return };
+    stream.numbers.dead.fetch_add(dead, Ordering::Relaxed);
     if to > *stream.done.borrow() {
         let log = Arc::clone(&stream.log);
         let Ok(advanced) = tokio::task::spawn_blocking(move || log.advance(to)).await else { return };
@@ -60,43 +65,84 @@ async fn settle(stream: &Arc<Shared>, low: u64) {
         }
         stream.done.send_replace(to);
     }
-    stream.emptied();
+    if to >= *stream.log.tail.borrow() {
+        stream.emptied();
+        make_room(stream).await;
+    }
 }
 
-/// Writes dead letters, until the disk takes them: they are nowhere else once the cursor is beyond them. `false`: they are
-/// not written, and the next start finds them refused again.
-async fn bury(stream: &Arc<Shared>) -> bool {
+/// All is stored. Where room is short, the last segment goes too.
+async fn make_room(stream: &Arc<Shared>) {
+    let Some(core) = stream.core().filter(|core| core.bounds.is_short()) else { return };
+    if stream.log.is_written.load(Ordering::Relaxed) {
+        // Its writer has to let it go.
+        core.appender.retry();
+        return;
+    }
+    let log = Arc::clone(&stream.log);
+    if let Ok(Ok(freed)) = tokio::task::spawn_blocking(move || log.finish()).await {
+        core.bounds.freed(freed);
+    }
+}
+
+/// Writes dead letters, until the disk takes them: they are nowhere else once the cursor is beyond them. Answers how many of
+/// them the cursor has to pass; `None`: they are not written, and the next start finds them refused again.
+async fn bury(stream: &Arc<Shared>) -> Option<u64> {
     let letters = std::mem::take(&mut *lock(&stream.refused));
     if letters.is_empty() {
-        return true;
+        return Some(0);
     }
-    let count = letters.len() as u64;
-    let mut letters = Some(letters);
-    let _turn = stream.burying.lock().await;
+    let on_disk = letters.iter().filter(|letter| letter.is_on_disk).count() as u64;
     let mut ending = stream.ending.subscribe();
+    let mut letters = letters;
+    let _turn = stream.burying.lock().await;
     loop {
-        let Some(taken) = letters.take() else { return true };
-        let folder = stream.log.folder.clone();
+        let (folder, that) = (stream.log.folder.clone(), Arc::clone(stream));
         let writing = tokio::task::spawn_blocking(move || {
-            let written = dead::write(&folder, &taken);
-            (taken, written)
+            let written = write(&that, &folder, &letters);
+            (letters, written)
         });
-        let Ok((taken, written)) = writing.await else { return false };
+        let (taken, written) = writing.await.ok()?;
+        letters = taken;
         match written {
-            Ok(()) => break,
+            Ok(count) => {
+                stream.numbers.dead_on_disk.fetch_add(count, Ordering::Relaxed);
+                return Some(on_disk);
+            }
             Err(error) => {
+                let count = letters.len();
                 tracing::error!(%error, letters = count, "dead letters could not be written for now; they are tried again");
                 let released = error.is_full() && stream.core().is_some_and(|core| core.release_reserve());
-                letters = Some(taken);
                 if !released {
                     tokio::select! {
                         () = tokio::time::sleep(PAUSE) => {}
-                        _ = ending.wait_for(|ending| *ending) => return false,
+                        _ = ending.wait_for(|ending| *ending) => return None,
                     }
                 }
             }
         }
     }
-    stream.numbers.dead_on_disk.fetch_add(count, Ordering::Relaxed);
-    true
+}
+
+/// Writes those that are not there yet: a process before may not have lived to move the cursor.
+fn write(stream: &Shared, folder: &Path, letters: &[Letter]) -> Result<u64, SpoolError> {
+    let mut known = lock(&stream.buried);
+    let known = match &mut *known {
+        Some(known) => known,
+        none => {
+            let mut ids = HashSet::new();
+            dead::read::<SpoolError>(&dead::files(folder)?, &mut |letter| {
+                ids.insert(letter.record.id());
+                Ok(())
+            })?;
+            none.insert(ids)
+        }
+    };
+    let is_new = |letter: &&Letter| !known.contains(&letter.record.id());
+    let new: Vec<_> = letters.iter().filter(is_new).map(Letter::parts).collect();
+    if !new.is_empty() {
+        dead::write(folder, &new)?;
+    }
+    known.extend(new.iter().map(|(_, _, record, _)| record.id()));
+    Ok(new.len() as u64)
 }

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -43,6 +43,10 @@ pub(super) struct Log {
     /// Below this everything was there when the log was opened, and may be in the table already.
     pub(super) recovered_below: u64,
     pub(super) cursor: Mutex<Cursor>,
+    /// Where the cursor is, for those who must not wait for the disk.
+    at: AtomicU64,
+    /// A process appends to the last segment: only its writer may say that it can go.
+    pub(super) is_written: AtomicBool,
     /// Something was put before all that is there, for the next start: the cursor stays where it is.
     stays: AtomicBool,
 }
@@ -85,8 +89,11 @@ impl Log {
             tail: watch::Sender::new(tail),
             recovered_below: tail,
             cursor: Mutex::new(cursor),
+            at: AtomicU64::new(0),
+            is_written: AtomicBool::new(false),
             stays: AtomicBool::new(false),
         });
+        log.at.store(log.cursor().at(), Ordering::Relaxed);
         // Whoever moved it may not have lived to do so.
         log.remove_below(&mut log.cursor(), Some(tail))?;
         let (records, bytes) = log.left();
@@ -104,6 +111,7 @@ impl Log {
         }
         if to > cursor.at() {
             cursor.advance(to).map_err(|error| self.cursor_failed(error))?;
+            self.at.store(to, Ordering::Relaxed);
         }
         self.remove_below(&mut cursor, None)
     }
@@ -113,6 +121,7 @@ impl Log {
         let mut cursor = self.cursor();
         self.stays.store(true, Ordering::Relaxed);
         let set = if to < cursor.at() { cursor.advance(to) } else { Ok(()) };
+        self.at.store(cursor.at(), Ordering::Relaxed);
         set.and_then(|()| cursor.sync()).map_err(|error| self.cursor_failed(error))
     }
 
@@ -127,7 +136,7 @@ impl Log {
     /// Records between the cursor and the tail (numbers, so that what was damaged counts too), and their bytes on disk.
     pub(super) fn left(&self) -> (u64, u64) {
         let tail = *self.tail.borrow();
-        let records = tail.saturating_sub(self.cursor().at());
+        let records = tail.saturating_sub(self.at.load(Ordering::Relaxed));
         (records, self.segments().iter().map(|segment| segment.bytes).sum())
     }
 
@@ -153,9 +162,14 @@ impl Log {
     fn remove_below(&self, cursor: &mut Cursor, end: Option<u64>) -> Result<u64, SpoolError> {
         let segments: Vec<_> = self.segments().iter().copied().collect();
         let ends = segments.iter().skip(1).map(|next| Some(next.base)).chain([end]);
-        let is_below = |end: Option<u64>| end.is_some_and(|end| end <= cursor.at());
-        let below: Vec<_> =
-            segments.iter().zip(ends).filter(|(_, end)| is_below(*end)).map(|(segment, _)| *segment).collect();
+        // One that begins at the end was made just now, for what may not be read yet.
+        let is_below = |base: u64, end: Option<u64>| end.is_some_and(|end| end <= cursor.at() && base < end);
+        let below: Vec<_> = segments
+            .iter()
+            .zip(ends)
+            .filter(|(segment, end)| is_below(segment.base, *end))
+            .map(|(segment, _)| *segment)
+            .collect();
         if below.is_empty() {
             return Ok(0);
         }

@@ -43,6 +43,10 @@ impl Spooling {
         match self.0 {}
     }
 
+    pub(crate) fn refuse(&self) {
+        match self.0 {}
+    }
+
     pub(crate) async fn close(&self, _: Instant) -> Drained {
         match self.0 {}
     }
@@ -73,7 +77,11 @@ impl Stream {
         match self.0 {}
     }
 
-    pub(crate) async fn append(&self, _: Record, _: Option<Ack>, _: OnError) -> Result<(), Error> {
+    pub(crate) async fn room(&self, _: &Record) -> Result<Room, Error> {
+        match self.0 {}
+    }
+
+    pub(crate) fn lost(&self) {
         match self.0 {}
     }
 
@@ -82,10 +90,6 @@ impl Stream {
     }
 
     pub(crate) fn append_in(&self, _: Room, _: Record, _: Option<Ack>, _: &OnError) -> Result<(), Error> {
-        match self.0 {}
-    }
-
-    pub(crate) async fn flush(&self) -> Drained {
         match self.0 {}
     }
 

@@ -1,6 +1,9 @@
 //! Dead letters on their way back into the log.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use tokio::sync::oneshot;
 
@@ -20,18 +23,25 @@ impl Stream {
 
     /// Puts all dead letters back; they are removed once all of them are on disk again.
     pub(super) async fn redrive(&self) -> Result<u64, Error> {
-        // Those that are refused again meanwhile are written afterwards.
-        let _turn = self.0.burying.lock().await;
+        // One at a time. Those that are refused again meanwhile are among others, and stay.
+        let _alone = self.0.redriving.lock().await;
         let core = self.0.core().ok_or_else(|| ClosedError::new("the spool"))?;
         let (stream, runtime) = (self.clone(), core.runtime.clone());
         drop(core);
+        let again = Again(self);
+        {
+            let _turn = self.0.burying.lock().await;
+            // What is refused again is written again, though it is still among those that are driven.
+            *lock(&self.0.buried) = Some(HashSet::new());
+        }
         let pushing = tokio::task::spawn_blocking(move || {
             let mut acks = Vec::new();
             let on_error = Arc::clone(&lock(&stream.0.on_error));
             let files = dead::files(&stream.0.log.folder)?;
             dead::read::<Error>(&files, &mut |letter| {
                 let (ack, answer) = oneshot::channel();
-                runtime.block_on(stream.append(letter.record, Some(ack), Arc::clone(&on_error)))?;
+                let room = runtime.block_on(stream.room(&letter.record))?;
+                stream.append_in(room, letter.record, Some(ack), &on_error)?;
                 acks.push(answer);
                 Ok(())
             })?;
@@ -42,6 +52,7 @@ impl Stream {
         for ack in acks {
             ack.await.map_err(|_| ClosedError::new("the spool"))?.map_err(|unkept| unkept.error)?;
         }
+        let _turn = self.0.burying.lock().await;
         let folder = self.0.log.folder.clone();
         let cleared = tokio::task::spawn_blocking(move || {
             dead::clear(&folder, &files)?;
@@ -49,6 +60,16 @@ impl Stream {
         });
         let left = cleared.await.map_err(|_| ClosedError::new("the spool"))??;
         self.0.numbers.dead_on_disk.store(left, Ordering::Relaxed);
+        std::mem::forget(again);
         Ok(count)
+    }
+}
+
+/// Dropped, the letters are looked through anew, since those that were to be driven are still there.
+struct Again<'s>(&'s Stream);
+
+impl Drop for Again<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.0.buried) = None;
     }
 }

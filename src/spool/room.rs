@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, TryAcquireError};
@@ -25,6 +28,8 @@ pub(super) struct Bounds {
     debt: Mutex<u64>,
     memory: Semaphore,
     slots: Semaphore,
+    /// Somebody found no room since some was freed.
+    short: AtomicBool,
 }
 
 impl Bounds {
@@ -39,6 +44,7 @@ impl Bounds {
             debt: Mutex::new(used.saturating_sub(settings.max_bytes)),
             memory: Semaphore::new(root.queue_bytes),
             slots: Semaphore::new(root.queue_capacity),
+            short: AtomicBool::new(false),
         })
     }
 
@@ -53,8 +59,16 @@ impl Bounds {
             let memory = self.memory.try_acquire_many(in_memory)?;
             Ok([slot, memory, self.disk.try_acquire_many(on_disk)?])
         };
-        let permits = permits().map_err(|error| self.refusal(&error))?;
+        let permits = permits().map_err(|error| {
+            self.short.store(true, Ordering::Relaxed);
+            self.refusal(&error)
+        })?;
         Ok(self.room(permits, on_disk, in_memory))
+    }
+
+    /// Whether somebody found no room since some was freed.
+    pub(super) fn is_short(&self) -> bool {
+        self.short.load(Ordering::Relaxed)
     }
 
     /// As soon as there is some, first come, first served. Cancel safe.
@@ -69,6 +83,9 @@ impl Bounds {
 
     /// So many bytes on disk are free again.
     pub(super) fn freed(&self, bytes: u64) {
+        if bytes > 0 {
+            self.short.store(false, Ordering::Relaxed);
+        }
         let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
         let paid = bytes.min(*debt);
         *debt -= paid;

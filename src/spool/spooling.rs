@@ -15,7 +15,7 @@ use super::{
     recovery::{Damage, Recovery},
     room::Bounds,
     stats::SpoolStats,
-    stream::Stream,
+    stream::{GRACE, Stream},
 };
 use crate::{
     config::{Settings, SpoolSettings},
@@ -91,6 +91,11 @@ impl Spooling {
         Ok(Self(core))
     }
 
+    /// Nothing is taken on any more, and what queues leave from now on goes before all that is there.
+    pub(crate) fn refuse(&self) {
+        self.0.refuse();
+    }
+
     /// The stream of a scope's table.
     pub(crate) fn stream(&self, settings: &Settings) -> Result<Stream, Error> {
         let mut streams = self.0.streams();
@@ -157,6 +162,12 @@ impl Core {
         sum
     }
 
+    /// Somebody found no room: segments of which all is stored may be all that is in the way.
+    pub(super) fn make_room(&self) {
+        self.appender.retry();
+        self.all().iter().for_each(Stream::look);
+    }
+
     /// Gives up the reserve of a full disk. `false`: there was none.
     pub(super) fn release_reserve(&self) -> bool {
         self.folder.upgrade().is_some_and(|folder| folder.release_reserve())
@@ -165,22 +176,45 @@ impl Core {
     fn close(self: &Arc<Self>, deadline: Instant) -> watch::Receiver<Option<Drained>> {
         let begin = || {
             let (tell, end) = watch::channel(None);
-            self.streams().closed = true;
+            self.refuse();
             let core = Arc::clone(self);
             // In a task, so that it goes on when nobody waits.
             self.runtime.spawn(async move {
-                let mut sum = Drained::default();
-                for closing in core.all().into_iter().map(|stream| stream.close(deadline)).collect::<Vec<_>>() {
-                    // The task of a stream ends with the runtime at the latest.
-                    sum += closing.await.unwrap_or_default();
-                }
-                core.bounds.close();
-                core.appender.ended().await;
-                tell.send_replace(Some(sum));
+                let drained = core.end(deadline).await;
+                drop(core);
+                tell.send_replace(Some(drained));
             });
             end
         };
         self.end.get_or_init(begin).clone()
+    }
+
+    /// Nothing is taken on any more.
+    fn refuse(&self) {
+        let mut streams = self.streams();
+        streams.closed = true;
+        streams.by_table.values().for_each(Stream::refuse);
+    }
+
+    async fn end(&self, deadline: Instant) -> Drained {
+        let streams = self.all();
+        // The directory is nobody else's until all of it is done.
+        let folder = self.folder.upgrade();
+        let stopping: Vec<_> = streams.iter().map(|stream| stream.clone().stop(deadline, &self.runtime)).collect();
+        let mut sum = Drained::default();
+        for stopping in stopping {
+            // The task of a stream ends with the runtime at the latest.
+            sum += stopping.await.unwrap_or_default();
+        }
+        sum.spooled = 0;
+        self.bounds.close();
+        // On a disk that hangs it takes as long as that; what it writes then is found by the next start.
+        let is_written = tokio::time::timeout(GRACE, self.appender.ended()).await.is_ok();
+        for stream in &streams {
+            sum.spooled += if is_written { stream.finish().await } else { stream.left() };
+        }
+        drop(folder);
+        sum
     }
 
     fn streams(&self) -> MutexGuard<'_, Streams> {

@@ -1,6 +1,7 @@
 //! The stream of one table: what scopes give their async records to, and what becomes of them.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -9,10 +10,13 @@ use std::{
 };
 
 use tokio::{
+    runtime::Handle,
     sync::{Notify, watch},
     task::JoinHandle,
     time::Instant,
 };
+
+use uuid::Uuid;
 
 use super::{
     appender::{Ack, Append},
@@ -31,6 +35,9 @@ use crate::{
     queue::{Drained, Failures, Queue, Stats, Totals, WeakQueue},
     record::Record,
 };
+
+/// How long a close waits for what must not take long.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// The stream of one table; clones share it.
 #[derive(Clone)]
@@ -59,6 +66,10 @@ pub(super) struct Shared {
     last_letter: AtomicU64,
     /// Held while dead letters are written, or driven again.
     pub(super) burying: tokio::sync::Mutex<()>,
+    /// Held while dead letters are driven again.
+    pub(super) redriving: tokio::sync::Mutex<()>,
+    /// The ids of the dead letters, once they are known.
+    pub(super) buried: Mutex<Option<HashSet<Uuid>>>,
     /// The queue has ended with records in hand: from then on its numbers tell nothing.
     pub(super) gave_up: AtomicBool,
     pub(super) numbers: Numbers,
@@ -73,8 +84,23 @@ pub(super) struct Shared {
     pub(super) memory: Mutex<Vec<WeakQueue>>,
 }
 
-/// A record that PostgreSQL refused: its number among the dead letters, when, and why.
-pub(super) type Letter = (u64, i64, Record, Error);
+/// A record that PostgreSQL refused.
+pub(super) struct Letter {
+    /// Among the dead letters.
+    number: u64,
+    /// Microseconds since 1970.
+    refused_at: i64,
+    pub(super) record: Record,
+    error: Error,
+    /// It came from the log, so that the cursor passes it.
+    pub(super) is_on_disk: bool,
+}
+
+impl Letter {
+    pub(super) fn parts(&self) -> (u64, i64, Record, Error) {
+        (self.number, self.refused_at, self.record.clone(), self.error.clone())
+    }
+}
 
 /// What is counted here; all else follows from sequence numbers.
 #[derive(Default)]
@@ -84,6 +110,8 @@ pub(super) struct Numbers {
     pub(super) damaged: AtomicU64,
     /// Told of as not kept.
     pub(super) lost: AtomicU64,
+    /// Left in memory by the last close, and put before all else.
+    front: AtomicU64,
 }
 
 /// A record that is not taken on.
@@ -127,6 +155,8 @@ impl Stream {
                 refused: Mutex::default(),
                 last_letter: AtomicU64::new(0),
                 burying: tokio::sync::Mutex::default(),
+                redriving: tokio::sync::Mutex::default(),
+                buried: Mutex::default(),
                 gave_up: AtomicBool::new(false),
                 numbers: Numbers::default(),
                 meters: SpoolMeters::new(&log.table),
@@ -164,7 +194,7 @@ impl Stream {
         let leftovers = Arc::new(move |record: &Record| left_to.leave(record, &told));
         let on_error = Arc::new(move |error: &Error, record: &Record| {
             if record.mode() == Mode::Async && error.is_record_refused() {
-                stream.0.bury(record, error);
+                stream.0.bury(record, error, false);
             }
             user(error, record);
         });
@@ -193,15 +223,25 @@ impl Stream {
         match core.bounds.try_take(size(&record)) {
             Ok(room) => self.push(&core, room, record, ack, on_error).map_err(Refused::Other),
             Err(error) if error.is_closed() => Err(Refused::Other(error)),
-            Err(error) => Err(Refused::Full(Box::new((record, error)))),
+            Err(error) => {
+                core.make_room();
+                Err(Refused::Full(Box::new((record, error))))
+            }
         }
     }
 
-    /// Takes a record on as soon as there is room. Cancel safe: dropped before it is ready, nothing was taken on.
-    pub(crate) async fn append(&self, record: Record, ack: Option<Ack>, on_error: OnError) -> Result<(), Error> {
+    /// Room for a record as soon as there is some. Cancel safe.
+    pub(crate) async fn room(&self, record: &Record) -> Result<Room, Error> {
         let core = self.0.core.upgrade().ok_or_else(closed)?;
-        let room = core.bounds.take(size(&record)).await?;
-        self.push(&core, room, record, ack, &on_error)
+        let taken = core.bounds.try_take(size(record));
+        match taken {
+            Err(error) if !error.is_closed() => {
+                // A segment of which all is stored may be all that is in the way.
+                core.make_room();
+                core.bounds.take(size(record)).await
+            }
+            taken => taken,
+        }
     }
 
     /// Holds room for a record of so many bytes, if there is some now.
@@ -243,16 +283,22 @@ impl Stream {
         Ok(())
     }
 
-    /// Puts a record that a close left in memory before all else on disk.
+    /// Puts a record that a close left in memory on disk: before all else there, where all ends; else, where one scope is
+    /// closed in the middle of an outage, behind it.
     fn leave(&self, record: &Record, on_error: &OnError) {
         let Some(core) = self.0.core.upgrade() else { return on_error(&closed(), record) };
+        let front = self.0.closing.load(Ordering::SeqCst);
+        let pending = (!front).then(|| Pending::new(&self.0));
+        if front {
+            self.0.numbers.front.fetch_add(1, Ordering::Relaxed);
+        }
         core.appender.push(Append {
             log: Arc::clone(&self.0.log),
             record: record.clone(),
             ack: None,
-            on_error: self.counting_losses(on_error, None),
+            on_error: self.counting_losses(on_error, pending),
             room: None,
-            front: true,
+            front,
         });
     }
 
@@ -268,12 +314,8 @@ impl Stream {
         })
     }
 
-    /// Waits until all that was taken on by now is stored or refused, for at most `close_timeout`.
-    pub(crate) async fn flush(&self) -> Drained {
-        self.settle(Instant::now() + self.0.settings.close_timeout, false).await
-    }
-
-    /// The same until a deadline; `or_trouble`: no longer than storing succeeds.
+    /// Waits until all that was taken on by now is stored or refused, until a deadline; `or_trouble`: no longer than storing
+    /// succeeds.
     pub(crate) async fn settle(&self, deadline: Instant, or_trouble: bool) -> Drained {
         const LOOK: Duration = Duration::from_millis(50);
         let before = self.0.counted();
@@ -303,37 +345,63 @@ impl Stream {
         }
         let (now, done) = (self.0.counted(), *done.borrow());
         Drained {
-            stored: now.stored - before.stored,
-            failed: now.failed - before.failed,
+            // A letter is counted a moment before what it stands for.
+            stored: now.stored.saturating_sub(before.stored),
+            failed: now.failed.saturating_sub(before.failed),
             left: 0,
             spooled: target.saturating_sub(done),
         }
     }
 
-    /// Ends it: see [`Spooling::close`](super::spooling::Spooling::close).
-    pub(super) fn close(self, deadline: Instant) -> JoinHandle<Drained> {
+    /// Nothing is taken on any more.
+    pub(super) fn refuse(&self) {
         self.0.closing.store(true, Ordering::SeqCst);
-        let runtime = self.0.core.upgrade().map(|core| core.runtime.clone());
-        let closing = async move {
+    }
+
+    /// Stores what it can until the deadline, then stops. What is on its way to the disk is still to arrive there.
+    pub(super) fn stop(self, deadline: Instant, runtime: &Handle) -> JoinHandle<Drained> {
+        runtime.spawn(async move {
+            self.refuse();
+            // What they leave goes to the disk.
+            let memory: Vec<_> = lock(&self.0.memory).iter().filter_map(WeakQueue::upgrade).collect();
+            for queue in memory {
+                let _ = queue.ended().await;
+            }
             let drained = self.settle(deadline, true).await;
             self.0.queue.end_now();
             let _ = self.0.queue.ended().await;
             self.0.ending.send_replace(true);
             let keeper = lock(&self.0.keeper).take();
             if let Some(keeper) = keeper {
-                let _ = keeper.await;
-            }
-            let log = Arc::clone(&self.0.log);
-            let finished = tokio::task::spawn_blocking(move || log.finish()).await;
-            if let Ok(Err(error)) = finished {
-                tracing::warn!(%error, "the spool's cursor is not on disk: records that are stored are looked at again");
+                let _ = tokio::time::timeout(GRACE, keeper).await;
             }
             drained
-        };
-        match runtime {
-            Some(runtime) => runtime.spawn(closing),
-            None => tokio::spawn(async { Drained::default() }),
+        })
+    }
+
+    /// Once all is on disk: puts the cursor there. Answers what is left for the next start.
+    pub(super) async fn finish(&self) -> u64 {
+        let log = Arc::clone(&self.0.log);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || log.finish()).await {
+            tracing::warn!(%error, "the spool's cursor is not on disk: records that are stored are looked at again");
         }
+        self.left()
+    }
+
+    /// What is on disk and not stored.
+    pub(super) fn left(&self) -> u64 {
+        let behind = self.0.log.tail.borrow().saturating_sub(*self.0.done.borrow());
+        behind + self.0.numbers.front.load(Ordering::Relaxed)
+    }
+
+    /// The keeper is to look whether a segment can go.
+    pub(super) fn look(&self) {
+        self.0.moved.notify_one();
+    }
+
+    /// An emit was told that its record is not kept, and did not listen.
+    pub(crate) fn lost(&self) {
+        self.0.numbers.lost.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn close_timeout(&self) -> Duration {
@@ -383,7 +451,7 @@ impl Shared {
         // In this order: what is done was accepted before.
         let (dead, damaged, lost) = (get(&numbers.dead), get(&numbers.damaged), get(&numbers.lost));
         let done = *self.done.borrow() - self.start;
-        let written = *self.log.tail.borrow() - self.start;
+        let written = *self.log.tail.borrow() - self.start + get(&numbers.front);
         Counted {
             accepted: written.saturating_sub(damaged) + lost,
             stored: done.saturating_sub(dead + damaged),
@@ -405,20 +473,22 @@ impl Shared {
 
     /// Told by the queue.
     fn not_stored(&self, error: &Error, record: &Record) {
-        self.bury(record, error);
+        self.bury(record, error, true);
         let on_error = Arc::clone(&lock(&self.on_error));
         on_error(error, record);
     }
 
-    fn bury(&self, record: &Record, error: &Error) {
-        self.numbers.dead.fetch_add(1, Ordering::Relaxed);
+    fn bury(&self, record: &Record, error: &Error, is_on_disk: bool) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
         let mut refused = lock(&self.refused);
         // By the clock, so that they rise from one process to the next.
         let number = now.max(self.last_letter.load(Ordering::Relaxed) + 1);
         self.last_letter.store(number, Ordering::Relaxed);
-        refused.push((number, i64::try_from(now).unwrap_or(i64::MAX), record.clone(), error.clone()));
+        let refused_at = i64::try_from(now).unwrap_or(i64::MAX);
+        refused.push(Letter { number, refused_at, record: record.clone(), error: error.clone(), is_on_disk });
+        drop(refused);
+        self.moved.notify_one();
     }
 
     /// All on disk is stored: memory may be used again.
@@ -428,6 +498,10 @@ impl Shared {
         if *spilling && self.pending.load(Ordering::SeqCst) == 0 && is_empty() {
             *spilling = false;
         }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
     }
 
     pub(super) fn core(&self) -> Option<Arc<Core>> {

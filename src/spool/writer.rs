@@ -8,7 +8,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::SystemTime,
 };
 
@@ -162,14 +162,8 @@ impl Writer {
         records: impl ExactSizeIterator<Item = &'r Record>,
     ) -> Result<u64, Failure> {
         self.sync()?;
-        let done = self.log.cursor().at() >= self.next && self.next == *self.log.tail.borrow();
         // Where all is stored, nothing has to be sent again.
-        let freed = if done {
-            self.open = None;
-            self.log.finish().map_err(|error| Failure { error, findable: false })?
-        } else {
-            0
-        };
+        let freed = self.let_go().map_err(|error| Failure { error, findable: false })?;
         let lowest = self.log.segments().front().map_or(self.next, |segment| segment.base);
         let base = lowest.saturating_sub(records.len() as u64);
         let (mut frames, accepted_at) = (Vec::new(), now());
@@ -183,6 +177,18 @@ impl Writer {
         }
         self.log.segments().push_front(Segment { base, bytes: frames.len() as u64 });
         Ok(freed)
+    }
+
+    /// Removes the last segment too, where all that was written is done with; the next frame begins another. Answers how
+    /// many bytes of `max_bytes` are free again.
+    pub(super) fn let_go(&mut self) -> Result<u64, SpoolError> {
+        let tail = *self.log.tail.borrow();
+        if self.next != tail || self.log.left().0 > 0 || self.log.segments().is_empty() {
+            return Ok(0);
+        }
+        self.open = None;
+        self.synced();
+        self.log.finish()
     }
 
     /// Bytes that are kept because they are not synced.
@@ -244,6 +250,7 @@ impl Writer {
         if let Some(last) = segments.back_mut() {
             last.bytes = last.bytes.saturating_sub(moved);
         }
+        self.log.is_written.store(true, Ordering::Relaxed);
         segments.push_back(Segment { base: self.first, bytes: moved });
         drop(segments);
         self.unpublished = (self.frames.len() - self.published) as u64;

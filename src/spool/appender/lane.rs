@@ -1,6 +1,6 @@
 //! What waits for one log, and the writing of it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Append;
 use crate::{
@@ -14,8 +14,6 @@ use crate::{
     },
 };
 
-/// So long after the last record that goes before all others, they are written.
-const FRONT_PAUSE: Duration = Duration::from_millis(50);
 /// What is acknowledged and not synced takes no more memory than about this.
 const MOST_UNSYNCED: usize = 8 << 20;
 
@@ -46,7 +44,6 @@ pub(super) struct Lane {
     items: Vec<Item>,
     /// What goes before all others.
     front: Vec<Item>,
-    front_due: Option<Instant>,
     sync_due: Option<Instant>,
     /// The disk had no room, and what waits is tried again.
     stuck: bool,
@@ -62,7 +59,6 @@ impl Lane {
             writer,
             items: Vec::new(),
             front: Vec::new(),
-            front_due: None,
             sync_due: None,
             stuck: false,
             failed: false,
@@ -74,11 +70,10 @@ impl Lane {
         std::ptr::eq(&raw const *self.writer.log, log)
     }
 
-    pub(super) fn push(&mut self, number: u64, append: Append, now: Instant) {
+    pub(super) fn push(&mut self, number: u64, append: Append) {
         let item = Item { number, append };
         if item.append.front {
             self.front.push(item);
-            self.front_due = Some(now + FRONT_PAUSE);
         } else {
             self.items.push(item);
         }
@@ -88,13 +83,20 @@ impl Lane {
         if !self.items.is_empty() && (!self.stuck || round.again || self.is_urgent(round)) {
             self.write(round);
         }
-        let front_due = self.front_due.is_some_and(|due| due <= round.now);
-        if !self.front.is_empty() && (front_due || round.settle) {
+        // At the end, so that all of it is one segment, in its order.
+        if !self.front.is_empty() && round.last {
             self.write_front(round);
         }
         let sync_due = self.sync_due.is_some_and(|due| due <= round.now);
         if self.writer.is_dirty() && (sync_due || round.settle) {
             self.sync(round);
+        }
+        if round.again && self.items.is_empty() {
+            match self.writer.let_go() {
+                Ok(0) => {}
+                Ok(freed) => round.bounds.freed(freed),
+                Err(error) => tracing::warn!(%error, "a segment that is done with could not be removed for now"),
+            }
         }
     }
 
@@ -172,12 +174,9 @@ impl Lane {
         match written {
             Ok(freed) => {
                 round.bounds.freed(freed);
-                self.front_due = None;
                 self.front.drain(..).for_each(|item| item.append.succeed(round.bounds));
             }
-            Err(failure) if failure.error.is_full() && !round.last => self.front_due = Some(round.now + FRONT_PAUSE),
             Err(failure) => {
-                self.front_due = None;
                 let error = failure.told();
                 self.front.drain(..).for_each(|item| item.append.fail(&error));
             }
@@ -202,7 +201,7 @@ impl Lane {
 
     /// When there is something to do by itself.
     pub(super) fn due(&self) -> Option<Instant> {
-        [self.front_due, self.sync_due].into_iter().flatten().min()
+        self.sync_due
     }
 
     /// Whether it waits for room.
@@ -216,8 +215,7 @@ impl Lane {
 
     /// The number of the first record that waits.
     pub(super) fn oldest(&self) -> Option<u64> {
-        // The vectors are in order.
-        [&self.items, &self.front].into_iter().filter_map(|items| items.first()).map(|item| item.number).min()
+        self.items.first().map(|item| item.number)
     }
 }
 

@@ -80,7 +80,7 @@ impl Shift {
             let taken = self.intake.0.take(&mut self.group, asked, due);
             asked = taken.to_settle;
             let now = Instant::now();
-            self.sort(taken.first, now);
+            self.sort(taken.first);
             let again = taken.retry || taken.closed || self.retry.is_some_and(|(at, _)| at <= now);
             let round = Round {
                 folder: &self.folder,
@@ -102,7 +102,7 @@ impl Shift {
         }
     }
 
-    fn sort(&mut self, first: u64, now: Instant) {
+    fn sort(&mut self, first: u64) {
         self.taken = first + self.group.len() as u64;
         let mut at = 0;
         for (number, append) in (first..).zip(self.group.drain(..)) {
@@ -112,7 +112,7 @@ impl Shift {
             if at == self.lanes.len() {
                 self.lanes.push(Lane::new(Writer::new(Arc::clone(&append.log), &self.settings)));
             }
-            self.lanes[at].push(number, append, now);
+            self.lanes[at].push(number, append);
         }
     }
 
