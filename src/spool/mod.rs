@@ -81,6 +81,8 @@ mod stats;
 mod stream;
 mod window;
 mod writer;
+#[cfg(test)]
+mod review;
 
 pub(crate) use self::{
     appender::Unkept,
