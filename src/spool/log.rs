@@ -203,5 +203,7 @@ fn refuse_later(path: &Path) -> Result<(), SpoolError> {
     }
 }
 
+#[cfg(all(test, target_os = "linux"))]
+mod order;
 #[cfg(test)]
 mod tests;
