@@ -115,6 +115,15 @@ fn a_segment_ends_where_the_next_begins() {
     publish(&log, &dir, 6..20);
     assert_eq!(drain(&mut reader), numbers(6..20));
     assert_eq!(drain(&mut dir.reader()), numbers(0..20));
+    // Nor does a frame behind the end say how much is lost before it.
+    let path = segment::path(&dir.0, FIRST);
+    let mut hit = fs::read(&path).unwrap();
+    hit[offset(0, 5) + 40] ^= 1;
+    hit[offset(0, 6) + 40] ^= 1;
+    fs::write(path, hit).unwrap();
+    let mut reader = dir.reader();
+    assert_eq!(drain(&mut reader), [numbers(0..5), numbers(6..20)].concat());
+    assert_eq!(reader.take_damaged(), 1);
 }
 
 #[test]
