@@ -63,6 +63,8 @@ fn a_segment_is_removed_once_the_cursor_is_on_disk_and_then_its_folder_is_synced
     assert_eq!(
         calls[last..],
         [
+            // What a process before left to the system.
+            "fdatasync 20",
             // Where it begins; nine are done with; twenty; all.
             "write cursor",
             "write cursor",
