@@ -210,7 +210,7 @@ fn refuse_later(path: &Path) -> Result<(), SpoolError> {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod tests;

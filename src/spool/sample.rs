@@ -21,6 +21,10 @@ use super::{
 };
 use crate::{table::TableName, tuple::Tuple};
 
+#[path = "../../tests/support/needs.rs"]
+#[expect(unreachable_pub, reason = "made for all tests")]
+pub(super) mod needs;
+
 /// A directory that is removed at the end.
 pub(super) struct Dir(pub(super) PathBuf);
 

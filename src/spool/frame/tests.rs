@@ -57,8 +57,8 @@ fn the_format_stands() {
 
 #[test]
 fn every_change_of_a_byte_is_refused() {
-    let row = row(6);
-    let bytes = written(&one(&row));
+    let payload = row(6);
+    let bytes = written(&one(&payload));
     let mut changed = bytes.clone();
     let mut changes = 0;
     for at in 0..bytes.len() {

@@ -1,11 +1,12 @@
 //! In which order a log is taken off the disk, as strace sees it.
+#![cfg(target_os = "linux")]
 
 use std::process::Command;
 
-use super::{super::sample::Dir, *};
-
-#[path = "../../../tests/support/needs.rs"]
-mod needs;
+use super::{
+    super::sample::{Dir, needs},
+    *,
+};
 
 const CHILD: &str = "TRACEVAULT_SPOOL_ORDER";
 
