@@ -155,7 +155,7 @@ impl Run {
                     listed = written.keys().copied().collect();
                 }
                 "fdatasync" | "fsync" if *result == 0 => {
-                    drop(synced.insert(path, written.get(&**path).copied().unwrap_or_default()));
+                    synced.insert(path, written.get(&**path).copied().unwrap_or_default());
                 }
                 "unlink" if *result == 0 => {
                     written.remove(&**path);
