@@ -127,9 +127,9 @@ impl Drop for Appender {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod faults;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod full;
 #[cfg(test)]
 mod model;

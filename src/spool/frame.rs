@@ -150,3 +150,6 @@ fn is_row(row: &[u8]) -> bool {
     }
     rest.is_empty()
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,13 @@ impl Log {
             tracing::error!(table = %table, "the cursor of the spool could not be read: all that is there is sent again");
         }
         let end = recovery::end(&folder, &bases).map_err(failed)?;
+        if let Some(last) = bases.last() {
+            // Its process may have ended before it did so itself; all others were synced when they were left.
+            let last = folder::options().write(true).open(segment::path(&folder, *last));
+            if let Err(error) = last.and_then(|last| last.sync_data()) {
+                tracing::warn!(table = %table, %error, "what a process before left in the spool could not be synced");
+            }
+        }
         let begin = bases.first().copied().unwrap_or(FIRST);
         let tail = end.tail.max(cursor.at()).max(begin);
         if cursor.at() == 0 {
@@ -217,5 +224,7 @@ fn refuse_later(path: &Path) -> Result<(), SpoolError> {
     }
 }
 
+#[cfg(test)]
+mod order;
 #[cfg(test)]
 mod tests;

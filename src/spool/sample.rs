@@ -21,14 +21,28 @@ use super::{
 };
 use crate::{table::TableName, tuple::Tuple};
 
+#[path = "../../tests/support/needs.rs"]
+#[expect(unreachable_pub, reason = "made for all tests")]
+pub(super) mod needs;
+
 /// A directory that is removed at the end.
 pub(super) struct Dir(pub(super) PathBuf);
 
 impl Dir {
     pub(super) fn new() -> Self {
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// In memory where the system has such a place: for what is tried by the thousand and is not about `fsync`.
+    pub(super) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::below(memory) } else { Self::new() }
+    }
+
+    fn below(place: &Path) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("tracevault-spool-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
+        let path = place.join(name);
         fs::create_dir(&path).unwrap();
         Self(path)
     }

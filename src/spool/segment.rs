@@ -80,3 +80,6 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<u64>> {
     bases.sort_unstable();
     Ok(bases)
 }
+
+#[cfg(test)]
+mod tests;

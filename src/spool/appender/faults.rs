@@ -1,14 +1,8 @@
 //! Faults for real: strace fails, or kills at, every system call on the spool's files in turn. What a power cut would have
 //! left is made of what strace saw: of each file as much as the last `fsync` that succeeded had taken.
+#![cfg(target_os = "linux")]
 
-use std::{
-    collections::HashMap,
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{collections::HashMap, fs, io::Write as _, process::Command, time::Duration};
 
 use uuid::Uuid;
 
@@ -19,15 +13,13 @@ use super::{
 use crate::{
     config::Sync,
     event::Event,
+    spool::sample::needs,
     spool::{
         reader::Reader,
         segment::{self, FIRST},
     },
     table::TableName,
 };
-
-#[path = "../../../tests/support/needs.rs"]
-mod needs;
 
 const CHILD: &str = "TRACEVAULT_SPOOL_CHILD";
 const ROUNDS: usize = 8;
@@ -148,7 +140,9 @@ impl Run {
         for Call { name, path, argument, result } in &self.calls {
             match name.as_str() {
                 "write" if *result > 0 => *written.entry(path).or_default() += result.unsigned_abs(),
-                "ftruncate" if *result == 0 => drop(written.insert(path, argument.parse().unwrap())),
+                "ftruncate" if *result == 0 => {
+                    written.insert(path, argument.parse().unwrap());
+                }
                 "openat" if *result >= 0 && path.ends_with("/new") => {
                     written.insert(path, 0);
                     synced.remove(&**path);
@@ -161,7 +155,7 @@ impl Run {
                     listed = written.keys().copied().collect();
                 }
                 "fdatasync" | "fsync" if *result == 0 => {
-                    drop(synced.insert(path, written.get(&**path).copied().unwrap_or_default()));
+                    synced.insert(path, written.get(&**path).copied().unwrap_or_default());
                 }
                 "unlink" if *result == 0 => {
                     written.remove(&**path);

@@ -1,4 +1,5 @@
 //! A disk that is full, for real: a small tmpfs.
+#![cfg(target_os = "linux")]
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
@@ -8,10 +9,7 @@ use super::{
     tests::{Dir, Spool, stored},
     *,
 };
-use crate::{config::Sync, event::Event};
-
-#[path = "../../../tests/support/needs.rs"]
-mod needs;
+use crate::{config::Sync, event::Event, spool::sample::needs};
 
 const SIZE: u64 = 4 << 20;
 

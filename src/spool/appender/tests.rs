@@ -261,6 +261,52 @@ async fn an_interval_syncs_by_itself() {
     tokio::time::timeout(Duration::from_secs(5), settled.wait_for(|below| *below == 3)).await.unwrap().unwrap();
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_any_of_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = Dir::new();
+    let spool = Spool::start(&dir, Sync::Always);
+    let log = spool.log("one");
+    for _ in 0..3 {
+        spool.emit(&log).await.map_err(|unkept| unkept.error).unwrap();
+    }
+    spool.appender.push(Append { front: true, room: None, ..spool.append(&log, spool.record()) });
+    spool.appender.settled().await;
+    let letter = (1, 1, spool.record(), Error::from(ClosedError::new("the table")));
+    crate::spool::dead::write(&log.folder, &[letter]).unwrap();
+    let path = segment::path(&log.folder, FIRST);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[HEADER + 40] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(crate::spool::reader::Reader::new(Arc::clone(&log)).read(9, usize::MAX).unwrap().len(), 3);
+
+    let (mut folders, mut names) = (vec![dir.0.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+        for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            names.push(path.strip_prefix(&dir.0).unwrap().to_str().unwrap().to_owned());
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+            }
+        }
+    }
+    names.sort();
+    let base = format!("{FIRST:020}");
+    let front = format!("one/{:020}.log", FIRST - 1);
+    let damaged = format!("one/damaged/{base}-{HEADER}");
+    let (cursor, dead) = ("one/cursor".to_owned(), format!("one/dead/{:020}.log", 1));
+    let of_log =
+        [front, format!("one/{base}.log"), cursor, "one/damaged".to_owned(), damaged, "one/dead".to_owned(), dead];
+    assert_eq!(
+        names,
+        [vec!["lock".to_owned(), "one".to_owned()], of_log.to_vec(), vec!["reserve".to_owned()]].concat()
+    );
+}
+
 /// Figures, not a test: `cargo test --release --all-features --lib spool::appender -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures"]

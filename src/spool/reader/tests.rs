@@ -100,15 +100,30 @@ fn what_was_cut_and_written_anew_is_read_anew() {
 fn a_segment_ends_where_the_next_begins() {
     let dir = Dir::new();
     let (log, _) = dir.open();
-    dir.segment(0..10);
+    let mut first = frames(0..6);
+    for number in 6..10 {
+        // Refused; others got their numbers.
+        let payload = super::super::sample::row(number + 1_000);
+        let (sequence, kind) = (FIRST + number, Kind::Record);
+        frame::Frame { sequence, accepted_at: 0, kind, again: false, payload: &payload }.write(&mut first);
+    }
+    dir.write(FIRST, &first);
     log.segments().push_back(Segment { base: FIRST, bytes: 0 });
     log.tail.send_replace(FIRST + 6);
     let mut reader = Reader::new(Arc::clone(&log));
     assert_eq!(drain(&mut reader), numbers(0..6));
-    // Given up: what follows 5 is written anew.
     publish(&log, &dir, 6..20);
     assert_eq!(drain(&mut reader), numbers(6..20));
     assert_eq!(drain(&mut dir.reader()), numbers(0..20));
+    // Nor does a frame behind the end say how much is lost before it.
+    let path = segment::path(&dir.0, FIRST);
+    let mut hit = fs::read(&path).unwrap();
+    hit[offset(0, 5) + 40] ^= 1;
+    hit[offset(0, 6) + 40] ^= 1;
+    fs::write(path, hit).unwrap();
+    let mut reader = dir.reader();
+    assert_eq!(drain(&mut reader), [numbers(0..5), numbers(6..20)].concat());
+    assert_eq!(reader.take_damaged(), 1);
 }
 
 #[test]
