@@ -57,6 +57,7 @@
 mod appender;
 mod cursor;
 mod dead;
+mod ending;
 mod face;
 mod feed;
 mod folder;
@@ -71,6 +72,8 @@ mod old;
 mod reader;
 mod recovery;
 mod redrive;
+#[cfg(test)]
+mod review;
 mod room;
 #[cfg(test)]
 mod sample;
@@ -81,8 +84,6 @@ mod stats;
 mod stream;
 mod window;
 mod writer;
-#[cfg(test)]
-mod review;
 
 pub(crate) use self::{
     appender::Unkept,

@@ -10,10 +10,8 @@ use std::{
 };
 
 use tokio::{
-    runtime::Handle,
     sync::{Notify, watch},
     task::JoinHandle,
-    time::Instant,
 };
 
 use uuid::Uuid;
@@ -32,7 +30,7 @@ use crate::{
     error::Error,
     event::Mode,
     metrics::{SpoolMeters, SpoolNumbers},
-    queue::{Drained, Failures, Queue, Stats, Totals, WeakQueue},
+    queue::{Failures, Queue, Stats, Totals, WeakQueue},
     record::Record,
 };
 
@@ -52,12 +50,12 @@ pub(super) struct Shared {
     /// All below it is in PostgreSQL, or a dead letter, and the cursor says so.
     pub(super) done: watch::Sender<u64>,
     /// Nothing is taken on any more.
-    closing: AtomicBool,
+    pub(super) closing: AtomicBool,
     /// The feed and the keeper end.
     pub(super) ending: watch::Sender<bool>,
     /// The window has changed.
     pub(super) moved: Notify,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    pub(super) keeper: Mutex<Option<JoinHandle<()>>>,
     /// Where the cursor was at the start.
     start: u64,
     /// What PostgreSQL refused, on its way to the dead letters.
@@ -79,7 +77,7 @@ pub(super) struct Shared {
     /// Async records go to disk until all there is stored.
     spilling: Mutex<bool>,
     /// Records on their way to the disk.
-    pending: AtomicU64,
+    pub(super) pending: AtomicU64,
     /// The queues of those who spill, which must be empty before what was spilled is stored.
     pub(super) memory: Mutex<Vec<WeakQueue>>,
 }
@@ -111,7 +109,7 @@ pub(super) struct Numbers {
     /// Told of as not kept.
     pub(super) lost: AtomicU64,
     /// Left in memory by the last close, and put before all else.
-    front: AtomicU64,
+    pub(super) front: AtomicU64,
 }
 
 /// A record that is not taken on.
@@ -314,86 +312,6 @@ impl Stream {
         })
     }
 
-    /// Waits until all that was taken on by now is stored or refused, until a deadline; `or_trouble`: no longer than storing
-    /// succeeds.
-    pub(crate) async fn settle(&self, deadline: Instant, or_trouble: bool) -> Drained {
-        const LOOK: Duration = Duration::from_millis(50);
-        let before = self.0.counted();
-        let Some(core) = self.0.core.upgrade() else { return Drained::default() };
-        let settled = async {
-            loop {
-                core.appender.settled().await;
-                if self.0.pending.load(Ordering::SeqCst) == 0 || !or_trouble {
-                    return;
-                }
-                // Between its two steps.
-                tokio::task::yield_now().await;
-            }
-        };
-        let _ = tokio::time::timeout_at(deadline, settled).await;
-        let target = *self.0.log.tail.borrow();
-        let mut done = self.0.done.subscribe();
-        loop {
-            if *done.borrow_and_update() >= target {
-                break;
-            }
-            let in_trouble = or_trouble && self.0.queue.is_in_trouble();
-            if in_trouble || Instant::now() >= deadline {
-                break;
-            }
-            let _ = tokio::time::timeout_at(deadline.min(Instant::now() + LOOK), done.changed()).await;
-        }
-        let (now, done) = (self.0.counted(), *done.borrow());
-        Drained {
-            // A letter is counted a moment before what it stands for.
-            stored: now.stored.saturating_sub(before.stored),
-            failed: now.failed.saturating_sub(before.failed),
-            left: 0,
-            spooled: target.saturating_sub(done),
-        }
-    }
-
-    /// Nothing is taken on any more.
-    pub(super) fn refuse(&self) {
-        self.0.closing.store(true, Ordering::SeqCst);
-    }
-
-    /// Stores what it can until the deadline, then stops. What is on its way to the disk is still to arrive there.
-    pub(super) fn stop(self, deadline: Instant, runtime: &Handle) -> JoinHandle<Drained> {
-        runtime.spawn(async move {
-            self.refuse();
-            // What they leave goes to the disk.
-            let memory: Vec<_> = lock(&self.0.memory).iter().filter_map(WeakQueue::upgrade).collect();
-            for queue in memory {
-                let _ = queue.ended().await;
-            }
-            let drained = self.settle(deadline, true).await;
-            self.0.queue.end_now();
-            let _ = self.0.queue.ended().await;
-            self.0.ending.send_replace(true);
-            let keeper = lock(&self.0.keeper).take();
-            if let Some(keeper) = keeper {
-                let _ = tokio::time::timeout(GRACE, keeper).await;
-            }
-            drained
-        })
-    }
-
-    /// Once all is on disk: puts the cursor there. Answers what is left for the next start.
-    pub(super) async fn finish(&self) -> u64 {
-        let log = Arc::clone(&self.0.log);
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || log.finish()).await {
-            tracing::warn!(%error, "the spool's cursor is not on disk: records that are stored are looked at again");
-        }
-        self.left()
-    }
-
-    /// What is on disk and not stored.
-    pub(super) fn left(&self) -> u64 {
-        let behind = self.0.log.tail.borrow().saturating_sub(*self.0.done.borrow());
-        behind + self.0.numbers.front.load(Ordering::Relaxed)
-    }
-
     /// The keeper is to look whether a segment can go.
     pub(super) fn look(&self) {
         self.0.moved.notify_one();
@@ -437,15 +355,15 @@ impl Stream {
 }
 
 /// What became of the records of this process, and of those it found.
-struct Counted {
-    accepted: u64,
-    stored: u64,
-    failed: u64,
-    lost: u64,
+pub(super) struct Counted {
+    pub(super) accepted: u64,
+    pub(super) stored: u64,
+    pub(super) failed: u64,
+    pub(super) lost: u64,
 }
 
 impl Shared {
-    fn counted(&self) -> Counted {
+    pub(super) fn counted(&self) -> Counted {
         let numbers = &self.numbers;
         let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
         // In this order: what is done was accepted before.
