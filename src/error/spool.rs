@@ -54,7 +54,7 @@ impl SpoolError {
 }
 
 impl SpoolError {
-    #[cfg(test)]
+    #[cfg(all(test, feature = "spool"))]
     pub(crate) fn fault(&self) -> SpoolFault {
         self.fault
     }

@@ -1,6 +1,6 @@
 //! The face of the spool, without the feature: there is none, and a configuration that asks for one is refused.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, future::Ready, sync::Arc};
 
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
@@ -47,7 +47,7 @@ impl Spooling {
         match self.0 {}
     }
 
-    pub(crate) async fn close(&self, _: Instant) -> Drained {
+    pub(crate) fn close(&self, _: Instant) -> Ready<Drained> {
         match self.0 {}
     }
 
@@ -77,7 +77,7 @@ impl Stream {
         match self.0 {}
     }
 
-    pub(crate) async fn room(&self, _: &Record) -> Result<Room, Error> {
+    pub(crate) fn room(&self, _: &Record) -> Ready<Result<Room, Error>> {
         match self.0 {}
     }
 
@@ -93,7 +93,7 @@ impl Stream {
         match self.0 {}
     }
 
-    pub(crate) async fn settle(&self, _: Instant, _: bool) -> Drained {
+    pub(crate) fn settle(&self, _: Instant, _: bool) -> Ready<Drained> {
         match self.0 {}
     }
 
