@@ -2,6 +2,8 @@
 
 mod config;
 mod crash;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod delivering;
 mod delivery;
 mod dir;
 #[cfg(target_os = "linux")]
