@@ -1,6 +1,9 @@
 //! Closes and drops, whatever goes on meanwhile.
 
-use std::sync::atomic::AtomicUsize;
+use std::{
+    sync::atomic::AtomicUsize,
+    task::{self, Waker},
+};
 
 use super::*;
 use crate::config::WhenFull;
@@ -114,4 +117,25 @@ async fn who_waits_for_room_is_told_of_the_close_of_its_scope() {
     server.goes(false);
     let answer = timeout(LONG, waiting).await.unwrap().unwrap();
     assert!(answer.is_err(), "accepted after the scope was closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn emits_that_are_dropped_on_a_full_disk_are_kept_or_told_of_and_counted() {
+    let Some(disk) = Disk::new() else { return };
+    let dir = disk.0.0.join("spool");
+    let root = Root::open(&Server::default(), config(&dir));
+    root.emit(named("first")).await;
+    root.scope.flush().await.unwrap();
+    until("the reserve is made", || dir.join("reserve").exists()).await;
+    disk.fill();
+    // More than the reserve gives room for.
+    for _ in 0..30 {
+        let mut emit = Box::pin(root.scope.emit(large("late", 60_000)));
+        assert!(emit.as_mut().poll(&mut task::Context::from_waker(Waker::noop())).is_pending());
+    }
+    root.close(Duration::ZERO).await;
+    disk.free();
+    let (stats, told, kept) = (root.scope.stats(), root.told().len(), on_disk(&dir).len());
+    assert!(told > 0 && told + kept == 30, "{told} {kept}");
+    assert_eq!((stats.accepted, stats.failed), (31, told as u64), "{stats:?}");
 }
