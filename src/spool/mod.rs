@@ -72,8 +72,6 @@ mod old;
 mod reader;
 mod recovery;
 mod redrive;
-#[cfg(test)]
-mod review;
 mod room;
 #[cfg(test)]
 mod sample;
@@ -82,6 +80,8 @@ mod segment;
 mod spooling;
 mod stats;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod window;
 mod writer;
 

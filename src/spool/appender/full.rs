@@ -158,9 +158,23 @@ async fn a_full_disk_takes_what_a_close_leaves_by_its_reserve() {
         list.push(record.id());
         spool.appender.push(Append { front: number % 2 == 0, room: None, ..spool.append(&log, record) });
     }
-    spool.appender.settled().await;
+    spool.appender.ended().await;
     assert!(!reserve.exists());
     assert_eq!(ids(&log), [front, kept, behind].concat());
+    assert!(spool.errors.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reserve_is_made_again_once_there_is_room() {
+    let Some(disk) = Disk::new() else { return };
+    let spool = disk.spool(WhenFull::Reject);
+    let log = spool.log("one");
+    while emit(&spool, &log).await.is_ok() {}
+    let reserve = spool.settings.dir.join("reserve");
+    let record = large(&spool);
+    spool.appender.push(Append { room: None, ..spool.append(&log, record) });
+    spool.appender.settled().await;
+    assert!(!reserve.exists());
     disk.free();
     // At once it is not, so that it does not flutter.
     while !reserve.exists() {

@@ -217,15 +217,13 @@ async fn what_goes_before_all_others_does() {
             id
         })
         .collect();
+    let behind = spool.push(&log);
     ids.splice(0..0, front);
-    // Without a `settled`, after a moment.
-    while stored(&log.folder).len() < 4 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    spool.appender.settled().await;
+    ids.push(behind);
+    spool.appender.ended().await;
     assert_eq!(stored(&log.folder), numbered(FIRST - 3, &ids));
     assert_eq!((log.segments().len(), log.cursor().at()), (2, FIRST - 3));
-    assert_eq!(log.left().0, 4);
+    assert_eq!(log.left().0, 5);
 }
 
 #[tokio::test]
@@ -240,12 +238,16 @@ async fn what_goes_before_all_others_finds_what_is_stored_gone() {
     let record = spool.record();
     let front = record.id();
     spool.appender.push(Append { front: true, room: None, ..spool.append(&log, record) });
-    spool.appender.settled().await;
+    spool.appender.ended().await;
     assert_eq!(stored(&log.folder), [(FIRST + 4, front)]);
+    let size = crate::spool::writer::size(&spool.record());
+    assert_eq!(spool.bounds.free_on_disk(), spool.settings.max_bytes - size);
+    drop((log, spool));
+    // The next process goes on behind it.
+    let spool = Spool::start(&dir, Sync::Always);
+    let log = spool.log("one");
     let next = spool.emit(&log).await.map_err(|unkept| unkept.error).unwrap();
     assert_eq!(stored(&log.folder), [(FIRST + 4, front), (FIRST + 5, next)]);
-    let size = crate::spool::writer::size(&spool.record());
-    assert_eq!(spool.bounds.free_on_disk(), spool.settings.max_bytes - 2 * size);
 }
 
 #[tokio::test]
@@ -272,7 +274,7 @@ async fn nobody_else_may_read_any_of_it() {
         spool.emit(&log).await.map_err(|unkept| unkept.error).unwrap();
     }
     spool.appender.push(Append { front: true, room: None, ..spool.append(&log, spool.record()) });
-    spool.appender.settled().await;
+    spool.appender.ended().await;
     let letter = (1, 1, spool.record(), Error::from(ClosedError::new("the table")));
     crate::spool::dead::write(&log.folder, &[letter]).unwrap();
     let path = segment::path(&log.folder, FIRST);
@@ -310,7 +312,6 @@ async fn nobody_else_may_read_any_of_it() {
 /// Figures, not a test: `cargo test --release --all-features --lib spool::appender -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures"]
-#[expect(clippy::print_stdout, reason = "figures")]
 fn figures() {
     let dir = Dir::new();
     let settings =
@@ -350,14 +351,15 @@ fn figures() {
             for task in tasks {
                 took.extend(task.await.unwrap());
             }
-            let rate = (took.len() as f64 / began.elapsed().as_secs_f64()) as u64;
+            let rate = took.len() as u128 * 1_000 / began.elapsed().as_millis().max(1);
             report(&format!("{emitters} emitters, {rate} records/s"), took);
         }
     });
+}
 
-    fn report(what: &str, mut took: Vec<Duration>) {
-        took.sort();
-        let at = |share: usize| took[(took.len() - 1) * share / 100];
-        println!("{what}: p50 {:?} p99 {:?} max {:?}", at(50), at(99), took[took.len() - 1]);
-    }
+#[expect(clippy::print_stdout, reason = "figures")]
+fn report(what: &str, mut took: Vec<Duration>) {
+    took.sort();
+    let at = |share: usize| took[(took.len() - 1) * share / 100];
+    println!("{what}: p50 {:?} p99 {:?} max {:?}", at(50), at(99), took[took.len() - 1]);
 }
