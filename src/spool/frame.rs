@@ -48,6 +48,7 @@ pub(super) enum Fault {
 
 impl<'b> Frame<'b> {
     /// Bytes on disk.
+    #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         HEAD + self.payload.len()
     }

@@ -52,8 +52,6 @@
 //!   `SpoolSync::Os` or `Interval`, before a power failure). Any other frame that cannot be read is damage: it is named,
 //!   kept aside, and reading goes on with the next frame that has its checksum and a higher number.
 
-#![allow(dead_code)] // Until the parts meet.
-
 mod appender;
 mod cursor;
 mod dead;

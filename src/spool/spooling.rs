@@ -149,10 +149,6 @@ impl Core {
         self.streams().by_table.values().cloned().collect()
     }
 
-    pub(super) fn stream_of(&self, table: &TableName) -> Option<Stream> {
-        self.streams().by_table.get(table).cloned()
-    }
-
     pub(super) fn stats(&self) -> SpoolStats {
         let mut sum =
             SpoolStats { max_bytes: self.settings.max_bytes, stuck: self.appender.is_stuck(), ..SpoolStats::default() };
