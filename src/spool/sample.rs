@@ -12,7 +12,6 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    folder,
     frame::{Frame, Kind},
     log::{Log, Segment},
     reader::{Reader, Stored},
@@ -146,9 +145,4 @@ pub(super) fn damaged_files(log: &Path) -> Vec<Vec<u8>> {
 pub(super) fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-/// A folder beside the log, for what else is tried.
-pub(super) fn make(path: &Path) {
-    folder::make(path).unwrap();
 }

@@ -26,7 +26,6 @@ use crate::{
 pub(super) struct Spool {
     pub(super) settings: SpoolSettings,
     pub(super) root: Settings,
-    when_full: WhenFull,
     pub(super) bounds: Arc<Bounds>,
     pub(super) folder: Arc<Folder>,
     pub(super) appender: Appender,
@@ -61,7 +60,7 @@ impl Spool {
         let folder = Arc::new(Folder::open(&settings.dir).unwrap());
         let bounds = Bounds::new(&settings, &root, 0);
         let appender = Appender::start(Arc::clone(&folder), &settings, when_full, Arc::clone(&bounds)).unwrap();
-        Self { settings, root, when_full, bounds, folder, appender, errors: Arc::default() }
+        Self { settings, root, bounds, folder, appender, errors: Arc::default() }
     }
 
     pub(super) fn log(&self, table: &str) -> Arc<Log> {
