@@ -44,7 +44,8 @@
 //!
 //! # Features
 //! - `tls`, on by default: TLS to PostgreSQL as `sslmode` asks, by rustls.
-//! - `cli`: the `tracevault` binary (`init-sql`, `emit`, `query`, and with `dashboard` also `dashboard`).
+//! - `cli`: the `tracevault` binary (`init-sql`, `emit`, `query`, with `dashboard` also `dashboard`, with `spool` also
+//!   `spool`).
 //! - `http`: [`http`](https://docs.rs/tracevault/latest/tracevault/http/), a tower layer that makes every HTTP exchange one
 //!   audit event; `axum`: the same, with axum's route patterns, peers and extractors.
 //! - `traffic`: [`traffic`](https://docs.rs/tracevault/latest/tracevault/traffic/), a row for each request, rolled up;
