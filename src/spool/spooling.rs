@@ -61,8 +61,8 @@ impl Spooling {
         let (mut logs, mut recovery) = (Vec::new(), Recovery::default());
         for table in folder.tables()? {
             let (log, found) = Log::open(folder.of(&table), table)?;
+            logs.push((log, found.dead_letters));
             recovery.add(found);
-            logs.push(log);
         }
         tell(&settings.dir, &recovery);
         let bounds = Bounds::new(&settings, root, recovery.bytes);
@@ -81,11 +81,11 @@ impl Spooling {
         });
         {
             let mut streams = core.streams();
-            for log in logs {
+            for (log, dead_letters) in logs {
                 // The scope that writes there may come later, or never: the table is all that is needed.
                 let mut settings = root.clone();
                 settings.table = log.table.clone();
-                streams.by_table.insert(log.table.clone(), Stream::start(&core, log, &settings));
+                streams.by_table.insert(log.table.clone(), Stream::start(&core, log, dead_letters, &settings));
             }
         }
         Ok(Self(core))
@@ -107,8 +107,8 @@ impl Spooling {
             return Ok(known.clone());
         }
         let folder = self.0.folder.upgrade().ok_or_else(|| ClosedError::new("the spool"))?;
-        let (log, _) = Log::open(folder.of(&settings.table), settings.table.clone())?;
-        let stream = Stream::start(&self.0, log, settings);
+        let (log, found) = Log::open(folder.of(&settings.table), settings.table.clone())?;
+        let stream = Stream::start(&self.0, log, found.dead_letters, settings);
         streams.by_table.insert(settings.table.clone(), stream.clone());
         Ok(stream)
     }

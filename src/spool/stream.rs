@@ -119,8 +119,8 @@ pub(crate) enum Refused {
 }
 
 impl Stream {
-    /// Goes on with a log.
-    pub(super) fn start(core: &Arc<Core>, log: Arc<Log>, settings: &Settings) -> Self {
+    /// Goes on with a log, beside which so many dead letters are.
+    pub(super) fn start(core: &Arc<Core>, log: Arc<Log>, dead_letters: u64, settings: &Settings) -> Self {
         let shared = Arc::new_cyclic(|this: &std::sync::Weak<Shared>| {
             let this = this.clone();
             let that = this.clone();
@@ -156,7 +156,7 @@ impl Stream {
                 redriving: tokio::sync::Mutex::default(),
                 buried: Mutex::default(),
                 gave_up: AtomicBool::new(false),
-                numbers: Numbers::default(),
+                numbers: Numbers { dead_on_disk: AtomicU64::new(dead_letters), ..Numbers::default() },
                 meters: SpoolMeters::new(&log.table),
                 on_error: Mutex::new(Arc::clone(&settings.on_error)),
                 settings: settings.clone(),
@@ -166,8 +166,6 @@ impl Stream {
                 log,
             }
         });
-        let there = super::dead::count(&shared.log.folder).unwrap_or_default();
-        shared.numbers.dead_on_disk.store(there, Ordering::Relaxed);
         core.runtime.spawn(super::feed::run(Arc::clone(&shared)));
         let keeper = core.runtime.spawn(super::keeper::run(Arc::clone(&shared)));
         *lock(&shared.keeper) = Some(keeper);
