@@ -47,9 +47,10 @@ async fn main() -> Shown {
     bob.hang_up_in("/orders/8/invoice").await?;
     drop((ann, bob));
 
-    // First the requests have ended, then the queue is emptied: all of them are stored.
+    // First the server ends, then the requests that it dropped, then the queue: all of them are stored.
     drop(stop);
     serving.await??;
+    capture.idle().await;
     let (stats, drained) = (capture.stats(), audit.close().await?);
     assert_eq!((stats.captured, stats.skipped, stats.lost), (5, 1, 0), "the health check is not worth an event");
     assert_eq!((drained.failed, drained.left), (0, 0));

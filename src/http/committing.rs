@@ -3,41 +3,38 @@
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use tokio::runtime::Handle;
 
 use super::{
-    layer::Shared,
     sink::Commit,
-    stats::{Counters, count},
+    stats::{Counters, Running, count},
 };
 
 /// The commit of an exchange whose head waits for it, counted once. Dropped, it goes on: a client may be gone.
 pub(super) struct Committing {
-    /// None: it is through.
-    commit: Option<Commit>,
+    /// None: it is through, and has ended.
+    commit: Option<(Commit, Running)>,
     /// The answer goes out whatever becomes of it.
     answer_stands: bool,
-    shared: Arc<Shared>,
 }
 
 impl Committing {
-    pub(super) fn new(commit: Commit, answer_stands: bool, shared: Arc<Shared>) -> Self {
-        Self { commit: Some(commit), answer_stands, shared }
+    pub(super) fn new(commit: Commit, answer_stands: bool, running: Running) -> Self {
+        Self { commit: Some((commit, running)), answer_stands }
     }
 
     /// It failed before it began, and is counted.
-    pub(super) fn failed(answer_stands: bool, shared: Arc<Shared>) -> Self {
-        Self { commit: None, answer_stands, shared }
+    pub(super) fn failed(answer_stands: bool) -> Self {
+        Self { commit: None, answer_stands }
     }
 
     /// Whether the answer may go out.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<bool> {
-        let Some(commit) = &mut self.commit else { return Poll::Ready(self.answer_stands) };
-        let polled = poll(commit, &self.shared.counters, context);
+        let Some((commit, running)) = &mut self.commit else { return Poll::Ready(self.answer_stands) };
+        let polled = poll(commit, running.counters(), context);
         if polled.is_ready() {
             self.commit = None;
         }
@@ -68,8 +65,8 @@ impl Drop for Committing {
         if self.poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return;
         }
-        let (Some(mut commit), counters) = (self.commit.take(), Arc::clone(&self.shared.counters)) else { return };
-        let Ok(runtime) = Handle::try_current() else { return count(&counters.lost) };
-        runtime.spawn(async move { poll_fn(|context| poll(&mut commit, &counters, context)).await });
+        let Some((mut commit, running)) = self.commit.take() else { return };
+        let Ok(runtime) = Handle::try_current() else { return count(&running.counters().lost) };
+        runtime.spawn(async move { poll_fn(|context| poll(&mut commit, running.counters(), context)).await });
     }
 }

@@ -20,12 +20,12 @@ use super::{
     layer::Shared,
     options::keep,
     request_body::Tally,
-    sink::Admission,
-    stats::count,
+    sink::{Admission, Commit},
+    stats::{Running, count},
 };
 
 /// An exchange that runs. Dropped, it has ended there: the client is gone.
-pub(super) struct Guard(Option<Box<Open>>);
+pub(super) struct Guard(Option<(Box<Open>, Running)>);
 
 struct Open {
     shared: Arc<Shared>,
@@ -66,12 +66,14 @@ impl Guard {
         tally: Option<Arc<Tally>>,
         admission: Option<Admission>,
     ) -> Self {
-        Self(Some(Box::new(Open { shared, facts, handle, tally, admission, head: None, response_bytes: 0 })))
+        let running = Running::new(&shared.counters);
+        let open = Open { shared, facts, handle, tally, admission, head: None, response_bytes: 0 };
+        Self(Some((Box::new(open), running)))
     }
 
     /// The response's head was made.
     pub(super) fn head<B: Body>(mut self, response: &Response<B>) -> Behind {
-        let Some(open) = &mut self.0 else { return Behind::Nothing };
+        let Some((open, _)) = &mut self.0 else { return Behind::Nothing };
         let ttfb = open.facts.start.elapsed();
         let status = response.status();
         let length = length(response.headers()).or_else(|| response.body().size_hint().exact());
@@ -92,7 +94,7 @@ impl Guard {
     }
 
     pub(super) fn sent(&mut self, bytes: usize) {
-        if let Some(open) = &mut self.0 {
+        if let Some((open, _)) = &mut self.0 {
             open.response_bytes += bytes as u64;
         }
     }
@@ -116,20 +118,21 @@ impl Guard {
 
     /// Hands the exchange to the sink, or to its admission. What is foreign here may panic, and this may be a `Drop`.
     fn end(&mut self, ending: impl FnOnce() -> Ending) -> Option<Committing> {
-        let open = self.0.take()?;
-        let shared = Arc::clone(&open.shared);
+        let (open, running) = self.0.take()?;
         let answer_stands = open.admission.as_ref().map(Admission::does_answer_stand);
-        let ended = catch_unwind(AssertUnwindSafe(|| open.end(ending)));
-        ended.unwrap_or_else(|_| {
-            count(&shared.counters.panics);
-            count(&shared.counters.lost);
-            answer_stands.map(|answer_stands| Committing::failed(answer_stands, shared))
-        })
+        match catch_unwind(AssertUnwindSafe(|| open.end(ending))) {
+            Ok(commit) => Some(Committing::new(commit?, answer_stands?, running)),
+            Err(_) => {
+                count(&running.counters().panics);
+                count(&running.counters().lost);
+                answer_stands.map(Committing::failed)
+            }
+        }
     }
 }
 
 impl Open {
-    fn end(self, ending: impl FnOnce() -> Ending) -> Option<Committing> {
+    fn end(self, ending: impl FnOnce() -> Ending) -> Option<Commit> {
         let Self { shared, facts, handle, tally, admission, head, response_bytes } = self;
         let latency = facts.start.elapsed();
         let said = handle.heard();
@@ -151,8 +154,7 @@ impl Open {
         }
         shared.masking.faults(&mut exchange);
         if let Some(admission) = admission {
-            let answer_stands = admission.does_answer_stand();
-            return Some(Committing::new(admission.commit(exchange), answer_stands, shared));
+            return Some(admission.commit(exchange));
         }
         match shared.sink.capture(exchange) {
             Ok(()) => count(&shared.counters.captured),
@@ -172,7 +174,7 @@ impl Open {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let Some(open) = &self.0 else { return };
+        let Some((open, _)) = &self.0 else { return };
         let ending = match &open.head {
             None => Ending::AbortedBeforeHead,
             Some(_) if open.was_sent() => Ending::Complete,

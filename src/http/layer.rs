@@ -209,6 +209,32 @@ impl<S> CaptureLayer<S> {
         self.counters.get()
     }
 
+    /// Waits until no exchange runs: each has ended, and was handed to the sink. It belongs between the end of a server and
+    /// the close of its scope, since a server may say that it has stopped while its last connections are still being
+    /// dropped, and their exchanges with them. It waits as long as the slowest exchange runs: bound it.
+    ///
+    /// # Cancel safety
+    /// Dropping it stops the waiting only.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tracevault::{Config, ScopeOverrides, http::CaptureLayer, testing};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (audit, _recorder) = testing::recorder(Config::default())?;
+    /// # let layer = CaptureLayer::new(audit.scope(ScopeOverrides::new())?);
+    /// // axum::serve(listener, app).with_graceful_shutdown(signal).await?;
+    /// if tokio::time::timeout(Duration::from_secs(5), layer.idle()).await.is_err() {
+    ///     eprintln!("{} requests still run, and will be lost", layer.stats().running);
+    /// }
+    /// audit.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn idle(&self) {
+        self.counters.idle().await;
+    }
+
     fn with(mut self, set: impl FnOnce(&mut Options)) -> Self {
         set(Arc::make_mut(&mut self.options));
         self

@@ -103,6 +103,17 @@ impl Traffic {
     }
 }
 
+impl TrafficLayer {
+    /// Waits until no request runs, as [`CaptureLayer::idle`]: each has ended, and was recorded. It belongs between the end
+    /// of a server and [`Traffic::close`].
+    ///
+    /// # Cancel safety
+    /// Dropping it stops the waiting only.
+    pub async fn idle(&self) {
+        self.0.idle().await;
+    }
+}
+
 impl<Svc> Layer<Svc> for TrafficLayer {
     type Service = Capture<Svc>;
 

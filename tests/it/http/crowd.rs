@@ -241,9 +241,10 @@ async fn of_ten_thousand_requests_each_that_arrived_is_stored_once() {
 
     let begun = Instant::now();
     let asked = ask_all(address, seed).await;
-    // It is over when every connection is, and so is every exchange.
+    // The server says so before it drops its last connections: it is over when every exchange is.
     drop(stop);
     server.await.unwrap().unwrap();
+    layer.idle().await;
     let took = begun.elapsed();
     audit.close().await.unwrap();
 

@@ -15,6 +15,7 @@ mod grpc;
 mod handle;
 #[cfg(feature = "axum")]
 mod hostile;
+mod idle;
 #[cfg(feature = "axum")]
 mod routing;
 mod rules;
