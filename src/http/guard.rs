@@ -120,14 +120,12 @@ impl Guard {
     fn end(&mut self, ending: impl FnOnce() -> Ending) -> Option<Committing> {
         let (open, running) = self.0.take()?;
         let answer_stands = open.admission.as_ref().map(Admission::does_answer_stand);
-        match catch_unwind(AssertUnwindSafe(|| open.end(ending))) {
-            Ok(commit) => Some(Committing::new(commit?, answer_stands?, running)),
-            Err(_) => {
-                count(&running.counters().panics);
-                count(&running.counters().lost);
-                answer_stands.map(Committing::failed)
-            }
-        }
+        let Ok(commit) = catch_unwind(AssertUnwindSafe(|| open.end(ending))) else {
+            count(&running.counters().panics);
+            count(&running.counters().lost);
+            return answer_stands.map(Committing::failed);
+        };
+        Some(Committing::new(commit?, answer_stands?, running))
     }
 }
 

@@ -11,6 +11,7 @@ use tokio_postgres::{
 
 use super::{
     cover::{Cover, Horizons, Level, Marks},
+    histogram::Histogram,
     names::Names,
     span::{Span, literal},
     traffic::Inner,
@@ -110,6 +111,12 @@ impl<'t> Snapshot<'t> {
 
     pub(super) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(&self, row: &'r Row, at: usize) -> Result<T, Error> {
         row.try_get(at).map_err(|error| self.task().failed(error))
+    }
+
+    /// Adds the histogram that stands in two columns, its slots and their counts.
+    pub(super) fn add_slots(&self, row: &Row, at: usize, to: &mut Histogram) -> Result<(), Error> {
+        to.add(&self.get::<Vec<i16>>(row, at)?, &self.get::<Vec<i64>>(row, at + 1)?);
+        Ok(())
     }
 
     /// Gives the connection back.

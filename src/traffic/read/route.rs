@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 use super::{
     super::{
         cover::{Cover, Horizons, Level, Marks},
-        histogram::Histogram,
+        histogram::{Histogram, PER_OCTAVE},
         quiet::Quiet,
         snapshot::{Param, Snapshot},
         span::{Span, literal, moment},
@@ -90,7 +90,6 @@ pub struct DurationSlot {
 const MOST: i64 = 100_000;
 /// Slots of the histogram in one that is told: half an octave.
 const TOGETHER: i16 = 4;
-const PER_OCTAVE: f64 = 8.0;
 
 impl Traffic {
     /// One route, by its method and its name as [`routes`](Self::routes) spells it: totals, durations and statuses from
@@ -111,15 +110,15 @@ impl Traffic {
         let method = if method.contains('\0') { "" } else { method };
         let one = One { snapshot: &snapshot, span, method, route };
         let totals = routes::one(&snapshot, &cover, span, method, route).await?;
-        let slots = one.slots(&cover).await?;
+        let histogram = one.histogram(&cover).await?;
         let errors = totals.as_ref().map_or(0, |totals| totals.error_count);
         let bucket = bucket(span, snapshot.horizons());
         let max_us = totals.as_ref().map_or(0, RouteRow::max_us);
         let detail = RouteDetail {
             range: RangeShown::of(span, bucket),
-            p99_ms: histogram(&slots).quantile(0.99, max_us),
+            p99_ms: histogram.quantile(0.99, max_us),
             timeline: one.timeline(bucket, &marks).await?,
-            durations: durations(&slots),
+            durations: durations(&histogram),
             success_count: totals.as_ref().map_or(0, |totals| totals.count - errors),
             error_statuses: one.statuses(&cover).await?,
             top_users: one.users().await?,
@@ -148,13 +147,14 @@ impl One<'_> {
         self.snapshot.rows(sql, &params).await
     }
 
-    async fn slots(&self, cover: &Cover) -> Result<Vec<(i16, i64)>, Error> {
+    async fn histogram(&self, cover: &Cover) -> Result<Histogram, Error> {
         let (methods, names) = (Quiet(vec![self.method]), Quiet(vec![self.route]));
         let params: [Param<'_>; 2] = [(&methods, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)];
-        let sql =
-            format!("SELECT slot, sum(n)::bigint FROM ({}) AS cells GROUP BY 1 ORDER BY 1", sql::route_slots(cover));
-        let rows = self.snapshot.rows(&sql, &params).await?;
-        rows.iter().map(|row| Ok((self.snapshot.get(row, 0)?, self.snapshot.get(row, 1)?))).collect()
+        let mut histogram = Histogram::default();
+        for row in self.snapshot.rows(&sql::route_slots(cover), &params).await? {
+            self.snapshot.add_slots(&row, 2, &mut histogram)?;
+        }
+        Ok(histogram)
     }
 
     async fn timeline(&self, bucket: i64, marks: &Marks) -> Result<Vec<RouteBucket>, Error> {
@@ -171,14 +171,11 @@ impl One<'_> {
              FROM ({}) AS cells GROUP BY 1",
             sql::one_route(&cover)
         );
-        let slots = format!(
-            "SELECT {number}, slot, sum(n)::bigint FROM ({}) AS cells GROUP BY 1, 2 ORDER BY 2",
-            sql::one_route_slots(&cover)
-        );
+        let slots = format!("SELECT {number}, slots, counts FROM ({}) AS cells", sql::one_route_slots(&cover, bucket));
         let mut histograms: BTreeMap<i64, Histogram> = BTreeMap::new();
         for row in self.rows(&slots).await? {
             let histogram = histograms.entry(self.snapshot.get(&row, 0)?).or_default();
-            histogram.push(self.snapshot.get(&row, 1)?, self.snapshot.get(&row, 2)?);
+            self.snapshot.add_slots(&row, 1, histogram)?;
         }
         let size = bucket * 1_000_000;
         let numbers = if self.span.from < self.span.to {
@@ -294,15 +291,8 @@ fn bucket(span: Span, horizons: &Horizons) -> i64 {
     if span.from < horizons.raw { length.max(left) } else { length }
 }
 
-fn histogram(slots: &[(i16, i64)]) -> Histogram {
-    let mut histogram = Histogram::default();
-    for (slot, count) in slots {
-        histogram.push(*slot, *count);
-    }
-    histogram
-}
-
-fn durations(slots: &[(i16, i64)]) -> Vec<DurationSlot> {
+fn durations(histogram: &Histogram) -> Vec<DurationSlot> {
+    let slots: Vec<(i16, i64)> = histogram.slots().collect();
     let (Some((first, _)), Some((last, _))) = (slots.first(), slots.last()) else { return Vec::new() };
     let edge = |group: i16| (f64::from(group * TOGETHER) / PER_OCTAVE).exp2() / 1_000.0;
     let told = |group: i16| DurationSlot {
@@ -319,10 +309,12 @@ mod tests {
 
     #[test]
     fn durations_have_no_gap_and_lose_nothing() {
-        let told = durations(&[(80, 3), (81, 4), (84, 1), (97, 2)]);
+        let mut histogram = Histogram::default();
+        histogram.add(&[80, 81, 84, 97], &[3, 4, 1, 2]);
+        let told = durations(&histogram);
         assert_eq!(told.iter().map(|slot| slot.count).collect::<Vec<_>>(), [7, 1, 0, 0, 2]);
         assert!(told.windows(2).all(|two| (two[0].to_ms - two[1].from_ms).abs() < 1e-9));
         assert!((told[0].from_ms - 1.024).abs() < 1e-9, "2^10 us");
-        assert!(durations(&[]).is_empty());
+        assert!(durations(&Histogram::default()).is_empty());
     }
 }

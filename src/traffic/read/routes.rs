@@ -304,14 +304,10 @@ async fn refine(snapshot: &Snapshot<'_>, cover: &Cover, span: Span, routes: &mut
         routes.iter().map(|route| (route.method.as_str(), route.route.as_str())).unzip();
     let (methods, names) = (Quiet(methods), Quiet(names));
     let params: [Param<'_>; 2] = [(&methods, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)];
-    let slots = format!(
-        "SELECT method, route, slot, sum(n)::bigint FROM ({}) AS cells GROUP BY 1, 2, 3 ORDER BY 3",
-        sql::route_slots(cover)
-    );
     let mut histograms: HashMap<(String, String), Histogram> = HashMap::new();
-    for row in snapshot.rows(&slots, &params).await? {
+    for row in snapshot.rows(&sql::route_slots(cover), &params).await? {
         let key = (snapshot.get(&row, 0)?, snapshot.get(&row, 1)?);
-        histograms.entry(key).or_default().push(snapshot.get(&row, 2)?, snapshot.get(&row, 3)?);
+        snapshot.add_slots(&row, 2, histograms.entry(key).or_default())?;
     }
     let axis = Axis::of(span, snapshot.horizons());
     let marks = snapshot.marks(span).await?;

@@ -54,7 +54,7 @@ pub(super) struct Sums {
     pub(super) slow: i64,
     pub(super) sum_us: f64,
     pub(super) max_us: i64,
-    slots: BTreeMap<i16, i64>,
+    durations: Histogram,
 }
 
 impl Sums {
@@ -67,9 +67,7 @@ impl Sums {
     }
 
     pub(super) fn quantile(&self, share: f64) -> Option<f64> {
-        let mut histogram = Histogram::default();
-        self.slots.iter().for_each(|(slot, count)| histogram.push(*slot, *count));
-        histogram.quantile(share, self.max_us)
+        self.durations.quantile(share, self.max_us)
     }
 
     fn add(&mut self, other: &Self) {
@@ -78,9 +76,7 @@ impl Sums {
         self.slow += other.slow;
         self.sum_us += other.sum_us;
         self.max_us = self.max_us.max(other.max_us);
-        for (slot, count) in &other.slots {
-            *self.slots.entry(*slot).or_default() += count;
-        }
+        self.durations.merge(&other.durations);
     }
 }
 
@@ -122,15 +118,14 @@ pub(super) async fn sums(snapshot: &Snapshot<'_>, cover: &Cover, bucket: i64) ->
             slow: get(6)?,
             sum_us: snapshot.get(&row, 7)?,
             max_us: get(8)?,
-            slots: BTreeMap::new(),
+            durations: Histogram::default(),
         };
         all.insert(get(0)?, sums);
     }
-    let slots =
-        format!("SELECT {number}, slot, sum(n)::bigint FROM ({}) AS cells GROUP BY 1, 2", sql::total_slots(cover));
+    let slots = format!("SELECT {number}, slots, counts FROM ({}) AS cells", sql::total_slots(cover, bucket));
     for row in snapshot.rows(&slots, &[]).await? {
         let sums: &mut Sums = all.entry(snapshot.get(&row, 0)?).or_default();
-        sums.slots.insert(snapshot.get(&row, 1)?, snapshot.get(&row, 2)?);
+        snapshot.add_slots(&row, 1, &mut sums.durations)?;
     }
     Ok(all)
 }

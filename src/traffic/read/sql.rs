@@ -27,24 +27,32 @@ pub(super) fn totals(cover: &Cover) -> String {
     union(&parts, "SELECT at, n, n2, n3, n4, n5, slow_n, sum_us, max_us FROM \"traffic_logs_total_1m\" WHERE false")
 }
 
-/// Their durations: `at`, `slot`, `n`.
-pub(super) fn total_slots(cover: &Cover) -> String {
+/// Their durations, to be summed up: `at` (to the bucket, of so many seconds), `slots`, `counts`.
+pub(super) fn total_slots(cover: &Cover, bucket: i64) -> String {
     let mut parts: Vec<String> = rollups(cover, "total")
         .map(|(table, when)| {
-            format!(
-                "SELECT at, one.slot, one.n FROM \"traffic_logs_{table}\", unnest(hist_b, hist_n) AS one (slot, n) \
-                 WHERE {when}"
-            )
+            format!("SELECT at, hist_b AS slots, hist_n AS counts FROM \"traffic_logs_{table}\" WHERE {when}")
         })
         .collect();
     if !cover.raw.is_empty() {
         parts.push(format!(
-            "SELECT date_trunc('minute', started_at, 'UTC') AS at, {SLOT} AS slot, sum(weight)::bigint AS n \
-             FROM \"traffic_logs\" WHERE {} GROUP BY 1, 2",
+            "SELECT {}, {} FROM \"traffic_logs\" WHERE {} GROUP BY 1, {SLOT}",
+            binned(bucket),
+            slots(),
             raw(cover)
         ));
     }
-    union(&parts, "SELECT at, 0::smallint AS slot, n FROM \"traffic_logs_total_1m\" WHERE false")
+    union(&parts, "SELECT at, hist_b AS slots, hist_n AS counts FROM \"traffic_logs_total_1m\" WHERE false")
+}
+
+/// The durations of rows that are grouped by their slot: a histogram of one.
+fn slots() -> String {
+    format!("ARRAY[{SLOT}] AS slots, ARRAY[sum(weight)::bigint] AS counts")
+}
+
+/// The begin of the bucket, of so many seconds, that a row is in.
+fn binned(bucket: i64) -> String {
+    format!("date_bin('{bucket} s', started_at, timestamptz '1970-01-01Z') AS at")
 }
 
 /// Routes: `method`, `route`, `n`, `error_n`, `slow_n`, `sum_us`, `max_us`, `last_at`.
@@ -63,26 +71,31 @@ pub(super) fn routes(cover: &Cover) -> String {
 }
 
 const LISTED: &str = "(method, route) IN (SELECT * FROM unnest($1::text[], $2::text[]))";
+/// The same of rows.
+const LISTED_ROWS: &str = "(method, coalesce(rollup_route, route)) IN (SELECT * FROM unnest($1::text[], $2::text[]))";
 
-/// The durations of the routes whose methods are `$1` and whose names are `$2`: `method`, `route`, `slot`, `n`.
+/// The durations of the routes whose methods are `$1` and whose names are `$2`, to be summed up: `method`, `route`, `slots`,
+/// `counts`.
 pub(super) fn route_slots(cover: &Cover) -> String {
     let mut parts: Vec<String> = rollups(cover, "route")
         .map(|(table, when)| {
             format!(
-                "SELECT method, route, one.slot, one.n FROM \"traffic_logs_{table}\", \
-                 unnest(hist_b, hist_n) AS one (slot, n) WHERE {when} AND {LISTED}"
+                "SELECT method, route, hist_b AS slots, hist_n AS counts FROM \"traffic_logs_{table}\" \
+                 WHERE {when} AND {LISTED}"
             )
         })
         .collect();
     if !cover.raw.is_empty() {
         parts.push(format!(
-            "SELECT method, route, slot, n FROM (SELECT method, coalesce(rollup_route, route) AS route, {SLOT} AS slot, \
-             sum(weight)::bigint AS n FROM \"traffic_logs\" WHERE {} GROUP BY 1, 2, 3) AS fresh WHERE {LISTED}",
+            "SELECT method, coalesce(rollup_route, route) AS route, {} FROM \"traffic_logs\" \
+             WHERE {} AND {LISTED_ROWS} GROUP BY 1, 2, {SLOT}",
+            slots(),
             raw(cover)
         ));
     }
-    let nothing =
-        format!("SELECT method, route, 0::smallint AS slot, n FROM \"traffic_logs_route_1h\" WHERE false AND {LISTED}");
+    let nothing = format!(
+        "SELECT method, route, hist_b AS slots, hist_n AS counts FROM \"traffic_logs_route_1h\" WHERE false AND {LISTED}"
+    );
     union(&parts, &nothing)
 }
 
@@ -95,9 +108,8 @@ pub(super) fn route_counts(cover: &Cover) -> String {
         .collect();
     if !cover.raw.is_empty() {
         parts.push(format!(
-            "SELECT at, method, route, n FROM (SELECT date_trunc('hour', started_at, 'UTC') AS at, method, \
-             coalesce(rollup_route, route) AS route, sum(weight)::bigint AS n FROM \"traffic_logs\" \
-             WHERE {} GROUP BY 1, 2, 3) AS fresh WHERE {LISTED}",
+            "SELECT date_trunc('hour', started_at, 'UTC') AS at, method, coalesce(rollup_route, route) AS route, \
+             sum(weight)::bigint AS n FROM \"traffic_logs\" WHERE {} AND {LISTED_ROWS} GROUP BY 1, 2, 3",
             raw(cover)
         ));
     }
@@ -126,24 +138,27 @@ pub(super) fn one_route(cover: &Cover) -> String {
 
 const NAMED: &str = "method = $1 AND route = $2";
 
-/// Its durations: `at`, `slot`, `n`.
-pub(super) fn one_route_slots(cover: &Cover) -> String {
+/// Its durations, to be summed up: `at` (to the bucket, of so many seconds), `slots`, `counts`.
+pub(super) fn one_route_slots(cover: &Cover, bucket: i64) -> String {
     let mut parts: Vec<String> = rollups(cover, "route")
         .map(|(table, when)| {
             format!(
-                "SELECT at, one.slot, one.n FROM \"traffic_logs_{table}\", unnest(hist_b, hist_n) AS one (slot, n) \
-                 WHERE {when} AND {NAMED}"
+                "SELECT at, hist_b AS slots, hist_n AS counts FROM \"traffic_logs_{table}\" WHERE {when} AND {NAMED}"
             )
         })
         .collect();
     if !cover.raw.is_empty() {
         parts.push(format!(
-            "SELECT date_trunc('minute', started_at, 'UTC') AS at, {SLOT} AS slot, sum(weight)::bigint AS n \
-             FROM \"traffic_logs\" WHERE {} AND method = $1 AND coalesce(rollup_route, route) = $2 GROUP BY 1, 2",
+            "SELECT {}, {} FROM \"traffic_logs\" \
+             WHERE {} AND method = $1 AND coalesce(rollup_route, route) = $2 GROUP BY 1, {SLOT}",
+            binned(bucket),
+            slots(),
             raw(cover)
         ));
     }
-    union(&parts, &format!("SELECT at, 0::smallint AS slot, n FROM \"traffic_logs_route_1h\" WHERE false AND {NAMED}"))
+    let nothing =
+        format!("SELECT at, hist_b AS slots, hist_n AS counts FROM \"traffic_logs_route_1h\" WHERE false AND {NAMED}");
+    union(&parts, &nothing)
 }
 
 /// Statuses: `status_code`, `n`.
@@ -208,12 +223,14 @@ pub(super) fn users(cover: &Cover) -> String {
     union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_user_1h\" WHERE false"))
 }
 
-/// The rollups that a cover names, with their conditions.
+/// The rollups that a cover names, with their conditions: one for each span as long as there are few, since an index serves
+/// one range where it does not serve one or the other.
 fn rollups<'c>(cover: &'c Cover, what: &'c str) -> impl Iterator<Item = (String, String)> + 'c {
-    [("1d", &cover.days), ("1h", &cover.hours), ("1m", &cover.minutes)]
-        .into_iter()
-        .filter(|(_, spans)| !spans.is_empty())
-        .map(move |(level, spans)| (format!("{what}_{level}"), within("at", spans)))
+    const FEW: usize = 4;
+    [("1d", &cover.days), ("1h", &cover.hours), ("1m", &cover.minutes)].into_iter().flat_map(move |(level, spans)| {
+        let together = if spans.len() > FEW { spans.len() } else { 1 };
+        spans.chunks(together).map(move |spans| (format!("{what}_{level}"), within("at", spans)))
+    })
 }
 
 fn union(parts: &[String], nothing: &str) -> String {
