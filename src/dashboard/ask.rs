@@ -7,7 +7,10 @@ use http::request::Parts;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::problem::Problem;
-use crate::traffic::{Range, RequestFilter};
+use crate::{
+    moment::rfc3339,
+    traffic::{Range, RangeShown, RequestFilter},
+};
 
 /// The parameters of traffic, each as it was given. One that is not known is refused; an empty one was not given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, utoipa::IntoParams)]
@@ -136,6 +139,12 @@ impl Asked {
         query.extend_pairs(&self.more);
         let query = query.finish();
         if query.is_empty() { query } else { format!("?{query}") }
+    }
+
+    /// The next page of a list, which is one of the same moments: `24h` would be others by then.
+    pub(super) fn next(&self, cursor: String, range: &RangeShown) -> Self {
+        let (from, to) = (rfc3339(range.from).ok(), rfc3339(range.to).ok());
+        Self { range: None, from, to, cursor: Some(cursor), ..self.clone() }
     }
 
     /// The same with one parameter changed, or without it; what belongs to the page that is shown is gone.

@@ -17,7 +17,7 @@ use super::{
     site::Site,
     visit::Visit,
 };
-use crate::traffic::TrafficStats;
+use crate::traffic::{RangeShown, TrafficStats};
 
 /// The pages of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,9 +253,14 @@ impl Shell {
         format!("{}{}{}", self.base, self.path, asked.query())
     }
 
-    /// Another page of the list that is shown.
-    pub(super) fn page(&self, cursor: Option<&str>) -> String {
-        self.switched("cursor", cursor)
+    /// The first page of the list that is shown.
+    pub(super) fn first_page(&self) -> String {
+        self.switched("cursor", None)
+    }
+
+    /// The page behind the one that is shown, which is of this range.
+    pub(super) fn next_page(&self, cursor: String, range: &RangeShown) -> String {
+        format!("{}{}{}", self.base, self.path, self.asked.next(cursor, range).query())
     }
 
     /// A link to this page, to which a stretch of time is added.

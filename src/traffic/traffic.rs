@@ -195,6 +195,24 @@ impl Traffic {
         roll::rebuild(&self.0.roller, micros(from), micros(to)).await
     }
 
+    /// Takes a user out of the rows, the rollups and the names, in one transaction, and answers of how many rows it was.
+    /// Their requests stay counted, as of nobody, without session, address and user agent. What stands in a path, in
+    /// [`original_url`](LiveRow::original_url), or in an audit event stays as it is, and a request that ends later is a new
+    /// one.
+    ///
+    /// # Errors
+    /// `Validation` when the id is blank or holds NUL; `Driver`, and then nothing has changed, or all of it where the answer
+    /// was lost: to be called again.
+    ///
+    /// # Cancel safety
+    /// Dropping it leaves all of it done, or nothing.
+    pub async fn forget_user(&self, user_id: &str) -> Result<u64, Error> {
+        if user_id.trim().is_empty() || user_id.contains('\0') {
+            return Err(ValidationError::new("user_id", "must not be blank, nor hold NUL").into());
+        }
+        roll::forget(&self.0.roller, user_id).await
+    }
+
     /// Makes the partitions of these days, both included, as for a load of older rows. Answers how many it made.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub(crate) struct Args {
     #[arg(long, env = "TRAFFIC_ADMIN_PASS", hide_env_values = true)]
     password: Option<String>,
 
-    /// Let in everybody who reaches it by a name of this machine
+    /// Let in everybody on this machine
     #[arg(long, conflicts_with_all = ["user", "password"])]
     insecure_no_auth: bool,
 
@@ -93,6 +93,11 @@ pub(crate) async fn run(args: Args) -> Exit {
 }
 
 async fn serve(args: Args) -> Result<Exit, Exit> {
+    if args.insecure_no_auth && !args.listen.ip().is_loopback() {
+        let reason = "lets in everybody, and goes with an address of this machine alone, such as 127.0.0.1:3001; for any \
+                      other --listen, set TRAFFIC_ADMIN_USER and TRAFFIC_ADMIN_PASS";
+        return Err(console::misused("`--insecure-no-auth`", reason));
+    }
     let url = args.database.url()?.to_owned();
     let traffic = traffic(&args, &url).map_err(|error| match error {
         Error::Config(error) if error.key() == "table_name" => console::misused("`--traffic-table`", error.reason()),

@@ -17,7 +17,7 @@ impl Takes for Taken {
 }
 
 /// The latest requests, the newest first; with `after`, those behind it, the oldest first. Behind a cursor, those of the
-/// last five seconds come again: ids tell them.
+/// five seconds before its row come again: ids tell them.
 #[utoipa::path(get, path = "/live", params(Asking<Taken>), responses((status = 200, body = Live)))]
 pub(super) async fn live(
     State(site): State<Arc<Site>>,

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use crate::{
     dashboard::{ask::Asked, visit::Visit},
-    moment::rfc3339,
     traffic::RangeShown,
 };
 
@@ -20,13 +19,8 @@ pub(super) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The next page is one of the same moments: `24h` would be others by then.
     pub(super) fn new(rows: Vec<T>, cursor: Option<String>, visit: &Visit, asked: &Asked, range: &RangeShown) -> Self {
-        let next = cursor.map(|cursor| {
-            let (from, to) = (rfc3339(range.from).ok(), rfc3339(range.to).ok());
-            let next = Asked { range: None, from, to, cursor: Some(cursor), ..asked.clone() };
-            format!("{}{}{}", visit.base, visit.path, next.query())
-        });
+        let next = cursor.map(|cursor| format!("{}{}{}", visit.base, visit.path, asked.next(cursor, range).query()));
         Self { rows, next }
     }
 }

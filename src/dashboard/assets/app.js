@@ -230,9 +230,10 @@ function listen() {
 }
 async function pull() {
   const rows = async (after) => (await ask(`${page.base}/api/live?${after}limit=${most}&${filters}`)).json();
-  let answer = await rows(`after=${cursor}&`);
-  // After long, only what would be kept of it.
-  if (answer.requests.length >= most) answer = await rows("");
+  // After long, only what would be kept of it: to look through all of it may even take too long.
+  const behind = rows(`after=${cursor}&`).catch((error) => { if (error.name === "AbortError") throw error; });
+  let answer = await behind;
+  if (!answer || answer.requests.length >= most) answer = await rows("");
   await take(answer.requests);
   cursor = Math.max(cursor, answer.cursor);
 }
@@ -245,14 +246,19 @@ async function take(rows) {
   pill.textContent = `${waiting.length} new`;
   pill.hidden = false;
 }
-async function flush() {
+let flushing;
+// One at a time: what comes meanwhile is shown with it.
+const flush = () => (flushing ??= flushed().finally(() => (flushing = null)));
+async function flushed() {
   pill.hidden = true;
   if (!$("tbody", list)) {
     // It was empty: the table comes from the server.
     const next = await parsed(await ask(location.href));
+    const there = new Set(next.getElementById("livelist").dataset.ids.trim().split(" ").map(Number));
     $("#live").replaceChildren(...next.getElementById("live").childNodes);
     localize(list);
-    waiting = waiting.filter((row) => !next.getElementById("livelist").dataset.ids.split(" ").includes(String(row.id)));
+    there.forEach((id) => seen.add(id));
+    waiting = waiting.filter((row) => !there.has(row.id));
   }
   const body = $("tbody", list);
   if (!body) return;
@@ -318,6 +324,7 @@ const keys = {
   j: () => step(1),
   k: () => step(-1),
   p: () => pause(!paused),
+  ...(list && { " ": () => pause(!paused) }),
   t: () => theme.click(),
   "?": () => $("#help").showModal(),
   "/": () => $("main input[type=search]")?.focus(),
@@ -336,6 +343,8 @@ function step(by) {
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $("#help").open) return;
   if (event.target.closest("input, select, textarea") && event.key !== "Escape") return;
+  // Where it has a meaning of its own.
+  if (event.key === " " && event.target.closest("a, button, summary")) return;
   const link = /^[a-z]$/.test(event.key) && $(`.tabs [data-key="${event.key}"]`);
   const key = link ? () => link.click() : keys[event.key];
   if (!key) return;

@@ -2,7 +2,9 @@
 import { localize } from "./app.js";
 
 const panel = () => document.getElementById("audit-panel");
+const place = () => location.pathname + location.search;
 let asked = 0;
+let shown = place();
 
 function ready(part) {
   for (const button of part.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
@@ -69,10 +71,14 @@ document.addEventListener("click", async (event) => {
   // One step back leads to the list, whichever events were opened.
   const step = history.state?.detail ? "replaceState" : "pushState";
   history[step]({ detail: link.href }, "", link.href);
+  shown = place();
   open(link.href);
 });
 
 addEventListener("popstate", (event) => {
+  // A link to a part of this page comes by here too.
+  if (place() === shown) return;
+  shown = place();
   if (!panel()) location.reload();
   else if (event.state?.detail) open(event.state.detail);
   else close();

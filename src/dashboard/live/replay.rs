@@ -18,17 +18,20 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) async fn behind(traffic: &Traffic, id: i64, filter: &RequestFilter) -> Result<Self, Error> {
-        let behind = traffic.live(&LiveQuery::new().after(id).limit(MOST).filter(filter.clone())).await?;
-        let fresh = behind.requests.iter().filter(|row| row.id > id).count();
-        if fresh < MOST as usize {
-            return Ok(Self { rows: behind.requests, missed: 0 });
-        }
+        // Where very much lies behind it, looking through all of that may take too long.
+        let behind = match traffic.live(&LiveQuery::new().after(id).limit(MOST).filter(filter.clone())).await {
+            Ok(behind) if behind.requests.iter().filter(|row| row.id > id).count() < MOST as usize => {
+                return Ok(Self { rows: behind.requests, missed: 0 });
+            }
+            behind => behind.ok(),
+        };
         let newest = traffic.live(&LiveQuery::new().limit(MOST).filter(filter.clone())).await?;
         let mut rows = newest.requests;
         rows.retain(|row| row.id > id);
         rows.sort_by_key(|row| row.id);
         let sent = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        let missed = newest.cursor.max(behind.cursor).saturating_sub(id).saturating_sub(sent).max(0);
+        let last = behind.map_or(newest.cursor, |behind| behind.cursor.max(newest.cursor));
+        let missed = last.saturating_sub(id).saturating_sub(sent).max(0);
         Ok(Self { rows, missed })
     }
 }

@@ -3,7 +3,7 @@
 use super::cell::Cell;
 use crate::{
     dashboard::shell::Shell,
-    traffic::{LiveRow, RouteRow, UserRow},
+    traffic::{LiveRow, RangeShown, RouteRow, UserRow},
 };
 
 /// The head of a column.
@@ -71,9 +71,9 @@ impl Panel {
     }
 
     /// The pages around this one.
-    pub(super) fn paged(mut self, shell: &Shell, next: Option<&str>) -> Self {
-        self.first = shell.asked.cursor.as_ref().map(|_| shell.page(None));
-        self.next = next.map(|cursor| shell.page(Some(cursor)));
+    pub(super) fn paged(mut self, shell: &Shell, next: Option<String>, range: &RangeShown) -> Self {
+        self.first = shell.asked.cursor.as_ref().map(|_| shell.first_page());
+        self.next = next.map(|cursor| shell.next_page(cursor, range));
         self
     }
 

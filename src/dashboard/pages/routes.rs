@@ -75,7 +75,7 @@ fn list(shell: &Shell, routes: &Routes) -> Panel {
     };
     Panel::new(shell, "routes", "Routes", &COLUMNS, routes.routes.iter().map(row).collect())
         .sorted(shell, &SORTS)
-        .paged(shell, routes.next.as_deref())
+        .paged(shell, routes.next.clone(), &routes.range)
 }
 
 pub(super) async fn show(State(site): State<Arc<Site>>, visit: Visit, ask: Result<Ask, Problem>) -> Response {

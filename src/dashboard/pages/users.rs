@@ -45,9 +45,11 @@ pub(super) async fn show(State(site): State<Arc<Site>>, visit: Visit, ask: Resul
         query.search.clone_from(&ask.asked.q);
         let users = site.traffic.users(&query).await?;
         let shell = Shell::new(&site, &visit, &ask.asked, Tab::Users, "Users");
-        let list = Panel::users(&shell, "users", "Users", &users.users)
-            .sorted(&shell, &SORTS)
-            .paged(&shell, users.next.as_deref());
+        let list = Panel::users(&shell, "users", "Users", &users.users).sorted(&shell, &SORTS).paged(
+            &shell,
+            users.next,
+            &users.range,
+        );
         Ok(Shown { list, search: "Search id, name or e-mail", shell })
     })
     .await

@@ -31,10 +31,13 @@ impl Sink for TrafficSink {
             exchange.client_ip = None;
         }
         let said = if head.is_private { UserDetails::default() } else { said };
+        // The name of one is not that of another.
+        let is_another = said.id.is_some() && head.user.id.is_some() && said.id != head.user.id;
+        let found = if is_another { UserDetails::default() } else { head.user };
         let user = UserDetails {
-            id: said.id.or(head.user.id).or(exchange.actor.map(|actor| actor.id)),
-            name: said.name.or(head.user.name),
-            email: said.email.or(head.user.email),
+            id: said.id.or(found.id).or(exchange.actor.map(|actor| actor.id)),
+            name: said.name.or(found.name),
+            email: said.email.or(found.email),
         };
         let agent = head.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         self.traffic.record(Seen {

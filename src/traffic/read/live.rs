@@ -179,9 +179,9 @@ impl std::fmt::Debug for RequestDetail {
 }
 
 impl Traffic {
-    /// The latest requests. Rows are committed out of the order of their ids: behind a cursor, those of the last five
-    /// seconds come again, and whoever shows them leaves out the ids that it has. Of requests that took longer than two
-    /// days, nothing comes behind a cursor.
+    /// The latest requests. Rows are committed out of the order of their ids: behind a cursor, those of the five seconds
+    /// before its row come again, the newest and at most as many as the limit, and whoever shows them leaves out the ids
+    /// that it has. Of requests that took longer than two days, nothing comes behind a cursor.
     ///
     /// # Errors
     /// `Validation` when the limit is not from 1 to 500; `Driver`.
@@ -203,13 +203,15 @@ impl Traffic {
                 "SELECT {COLUMNS} FROM \"traffic_logs\" WHERE {filter} \
                  ORDER BY started_at DESC, id DESC LIMIT $5"
             ),
-            // New ones first, so that repeated ones never take all of the room.
+            // New ones first, so that repeated ones never take all of the room. The seconds count from the cursor's row,
+            // not from now: whoever looks away for a minute has not seen what was committed meanwhile.
             Some(_) => format!(
                 "SELECT {COLUMNS} FROM ((SELECT {COLUMNS} FROM \"traffic_logs\" WHERE id > $6 \
                  AND started_at > now() - interval '48 hours' AND {filter} ORDER BY id LIMIT $5) \
-                 UNION ALL (SELECT {COLUMNS} FROM \"traffic_logs\" WHERE id <= $6 AND id > $6 - {OVERLAP} \
-                 AND started_at > now() - interval '48 hours' AND created_at > now() - interval '5 s' AND {filter} \
-                 ORDER BY id DESC LIMIT $5)) AS both_parts ORDER BY id"
+                 UNION ALL (SELECT {COLUMNS} FROM \"traffic_logs\" WHERE id < $6 AND id > $6 - {OVERLAP} \
+                 AND started_at > now() - interval '48 hours' AND created_at > coalesce((SELECT created_at \
+                 FROM \"traffic_logs\" WHERE id = $6 AND started_at > now() - interval '48 hours'), now()) \
+                 - interval '5 s' AND {filter} ORDER BY id DESC LIMIT $5)) AS both_parts ORDER BY id"
             ),
         };
         let rows = snapshot.rows(&sql, &params).await?;

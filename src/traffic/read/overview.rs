@@ -83,7 +83,7 @@ pub struct Overview {
     pub requests_timeline: Vec<TimelineBucket>,
     /// Requests by weekday, from Monday on, and by hour.
     pub week_hours: [[i64; 24]; 7],
-    /// The same length of time before.
+    /// The same length of time before, where it was asked for and at least 95 % of it is left by the retention.
     pub previous: Option<Previous>,
     /// Up to where everything is rolled up but for late rows, which are counted all the same.
     #[serde(serialize_with = "some_rfc3339")]
@@ -141,8 +141,8 @@ impl Traffic {
         let asked = query.range.0;
         let span = asked.effective(snapshot.horizons());
         let before = Span { from: asked.from.saturating_sub(asked.to - asked.from), to: asked.from };
-        let before = before.effective(snapshot.horizons());
-        let first = if query.compare { before.from.min(span.from) } else { span.from };
+        let before = Some(before).filter(|_| query.compare).and_then(|before| left(before, snapshot.horizons()));
+        let first = before.map_or(span.from, |before| before.from.min(span.from));
         let marks = snapshot.marks(Span { from: first, to: span.to }).await?;
 
         let bucket = series::bucket(span, snapshot.horizons());
@@ -168,12 +168,22 @@ impl Traffic {
             latest_requests: latest(&snapshot, span, query.latest).await?,
             requests_timeline: series::timeline(&sums, span, bucket),
             week_hours: week_hours(&snapshot, span, &marks).await?,
-            previous: if query.compare { Some(previous(&snapshot, before, &marks).await?) } else { None },
+            previous: match before {
+                Some(before) => Some(previous(&snapshot, before, &marks).await?),
+                None => None,
+            },
             rolled_up_to: snapshot.watermark().map(moment),
         };
         snapshot.end().await?;
         Ok(overview)
     }
+}
+
+/// What is left of the time before, where that is nearly all of it: less of it is nothing to compare with.
+fn left(before: Span, horizons: &Horizons) -> Option<Span> {
+    let left = before.effective(horizons);
+    let dropped = left.from.saturating_sub(before.from).max(0);
+    (dropped.saturating_mul(20) <= before.to - before.from).then_some(left)
 }
 
 async fn previous(snapshot: &Snapshot<'_>, span: Span, marks: &Marks) -> Result<Previous, Error> {

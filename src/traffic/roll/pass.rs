@@ -70,7 +70,11 @@ pub(super) struct Work<'w> {
     lease: &'w Lease,
 }
 
-impl Work<'_> {
+impl<'w> Work<'w> {
+    pub(super) fn new(roller: &'w Roller, lease: &'w Lease) -> Self {
+        Self { roller, lease }
+    }
+
     async fn pass(&self) -> Result<Pass, Error> {
         let mut pass = Pass::default();
         let closed = format!("SELECT date_trunc('minute', now() - {SETTLE}, 'UTC')");

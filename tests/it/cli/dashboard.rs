@@ -35,6 +35,11 @@ fn without_credentials_it_says_what_there_is() {
     assert!(ran.err.contains("TRAFFIC_ADMIN_USER") && ran.err.contains("--insecure-no-auth"), "{}", ran.err);
     let both = run_at("postgres://user@127.0.0.1:1/db", &["dashboard", "--insecure-no-auth", "--user", "a"], "");
     assert_eq!(both.code, 2, "{}", both.err);
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:3001"] {
+        let open = ["dashboard", "--no-audit", "--insecure-no-auth", "--listen", address];
+        let open = run_at("postgres://user@127.0.0.1:1/db", &open, "");
+        assert_eq!((open.code, open.err.contains("TRAFFIC_ADMIN_USER")), (2, true), "{}", open.err);
+    }
     let port = ["dashboard", "--no-audit", "--insecure-no-auth", "--listen", "127.0.0.1:99999"];
     assert_eq!(run_at("postgres://user@127.0.0.1:1/db", &port, "").code, 2);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

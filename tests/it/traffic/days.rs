@@ -110,6 +110,12 @@ async fn retention_drops_what_is_rolled_up_and_what_is_left_is_counted_all_the_s
     }
     let overview = site.traffic.overview(&OverviewQuery::new(Range::new(from, today).unwrap())).await.unwrap();
     assert_eq!(overview.range.from, today - Duration::days(4));
+    assert!(overview.previous.is_none(), "of the six days before nothing is left");
+    for (days, left) in [(2, true), (3, false)] {
+        let range = Range::new(today - Duration::days(days), today).unwrap();
+        let previous = site.traffic.overview(&OverviewQuery::new(range)).await.unwrap().previous;
+        assert_eq!(previous.is_some(), left, "{days} days; of those before, four in all are left");
+    }
     site.drop().await;
 }
 

@@ -3,6 +3,7 @@
 mod check;
 mod days;
 mod edges;
+mod forget;
 #[cfg(feature = "axum")]
 mod layer;
 mod reading;

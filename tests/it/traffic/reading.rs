@@ -190,6 +190,10 @@ async fn live_rows_come_behind_their_cursor_and_late_commits_are_not_passed_over
     let third = site.traffic.live(&LiveQuery::new().after(second.cursor)).await.unwrap();
     assert!(paths(&third).contains(&"/early".to_owned()), "{:?}", paths(&third));
     assert_eq!(third.cursor, second.cursor);
+    // Whoever has looked away since has not seen it either.
+    site.run("UPDATE \"@\" SET created_at = created_at - interval '1 minute'").await;
+    let later = site.traffic.live(&LiveQuery::new().after(second.cursor)).await.unwrap();
+    assert!(paths(&later).contains(&"/early".to_owned()), "{:?}", paths(&later));
 
     let filtered = |filter| LiveQuery::new().filter(filter);
     for (filter, found) in [

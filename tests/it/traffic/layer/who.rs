@@ -82,8 +82,14 @@ async fn auth_may_stand_outside_or_inside() {
     let details = |audit: RequestAudit| async move {
         audit.actor("actor", "user").keep(named(Some("kept"), Some("Kept"), None));
     };
-    let app =
-        Router::new().route("/plain", get(|| async {})).route("/actor", get(actor)).route("/details", get(details));
+    let same = |audit: RequestAudit| async move {
+        audit.keep(named(Some("outer"), Some("Same"), None));
+    };
+    let app = Router::new()
+        .route("/plain", get(|| async {}))
+        .route("/actor", get(actor))
+        .route("/details", get(details))
+        .route("/same", get(same));
     let (site, app) = Site::serving("who_inside", app.clone(), |builder| {
         builder
             .user_details(|parts| {
@@ -95,7 +101,7 @@ async fn auth_may_stand_outside_or_inside() {
     .await;
     get_all(&app, &["/plain", "/actor", "/details"]).await;
     let app = app.layer(Extension(Outer("outer")));
-    get_all(&app, &["/plain", "/actor", "/details"]).await;
+    get_all(&app, &["/plain", "/actor", "/details", "/same"]).await;
     let rows = [
         "- - - outer session",
         "inner - - inner session",
@@ -103,7 +109,9 @@ async fn auth_may_stand_outside_or_inside() {
         "outer - outer@example.com outer session",
         // An actor counts only where nobody was found.
         "outer - outer@example.com inner session",
-        "kept Kept outer@example.com outer session",
+        // The address of one is not that of another.
+        "kept Kept - outer session",
+        "outer Same outer@example.com outer session",
     ];
     assert_eq!(site.rows(WHO).await, rows);
     site.drop().await;
