@@ -41,7 +41,7 @@ test('A10: a pause asks for nothing; going on shows what was missed, once', asyn
   });
   await page.waitForTimeout(5000);
   assert.equal(page.requests.length, asked, 'nothing is asked for while paused');
-  await page.keyboard.press('p');
+  await page.keyboard.press(' ');
   await until('what was missed', 4000, async () => (await shows(page, '/ok/missed-')) === 4);
   await page.waitForTimeout(2500);
   assert.equal(await shows(page, '/ok/missed-'), 4);
