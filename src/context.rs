@@ -90,6 +90,10 @@ impl Context {
         for queue in &closed {
             queue.begin_close();
         }
+        if let Some(spool) = &self.spool {
+            // By itself, also where nobody waits for this any more: it waits for the queues.
+            spool.begin_close(deadline);
+        }
         let mut sum = Drained::default();
         for queue in closed {
             sum += queue.ended().await;

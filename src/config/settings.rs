@@ -77,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) leftovers: Option<Leftovers>,
     /// Off for the test recorder, where a failure is to be seen at once.
     pub(crate) retries: bool,
+    /// Async records are on disk: those that no record is to blame for wait, also where others would pass.
+    pub(crate) holds: bool,
     pub(crate) queue_capacity: usize,
     pub(crate) queue_bytes: usize,
     pub(crate) when_full: WhenFull,
@@ -147,12 +149,10 @@ impl Config {
             flush_interval: Duration::ZERO,
             writers: 1,
             emit_timeout: positive("emit_timeout", emit_timeout.unwrap_or(Duration::from_secs(10)))?,
-            retry_for: match retry_for.unwrap_or_default() {
-                RetryFor::For(duration) => RetryFor::For(bounded("retry_for", duration)?),
-                RetryFor::Forever => RetryFor::Forever,
-            },
+            retry_for: retries(retry_for.unwrap_or_default())?,
             leftovers: None,
             retries: true,
+            holds: false,
             queue_capacity: within("queue_capacity", queue_capacity.unwrap_or(10_000), 1, 1 << 24)?,
             queue_bytes: within("queue_bytes", queue_bytes.unwrap_or(64 << 20), 1, MOST_BYTES)?,
             when_full: when_full.unwrap_or_default(),
@@ -303,6 +303,13 @@ fn positive(key: &'static str, duration: Duration) -> Result<Duration, ConfigErr
         return Err(ConfigError::new(key, "must be longer than zero"));
     }
     bounded(key, duration)
+}
+
+fn retries(retry_for: RetryFor) -> Result<RetryFor, ConfigError> {
+    match retry_for {
+        RetryFor::For(duration) => Ok(RetryFor::For(bounded("retry_for", duration)?)),
+        RetryFor::Forever => Ok(RetryFor::Forever),
+    }
 }
 
 /// Added to an instant, a longer one could overflow; and who asks for one means "never", which no wait here may be.

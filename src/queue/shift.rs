@@ -104,7 +104,8 @@ impl Shift {
                 }
                 Some(Err(error)) => error,
             };
-            let may_pass = self.parts.last().is_some_and(|part| others_may_pass(part, &error));
+            let holds = self.shared.settings.holds;
+            let may_pass = self.parts.last().is_some_and(|part| others_may_pass(part, &error, holds));
             if may_pass && self.halve() {
                 continue;
             }
@@ -375,14 +376,15 @@ fn is_over(promise: &Promise, retry_for: RetryFor, now: Instant) -> bool {
 
 /// Whether others may be stored that this part is not: where one record is to blame, where it was too much at once, or
 /// where some ask for what the others do without, since they may be there already: the right to read ids, ON CONFLICT.
-fn others_may_pass(part: &Part, error: &Error) -> bool {
+/// Where it `holds`, these wait all the same.
+fn others_may_pass(part: &Part, error: &Error, holds: bool) -> bool {
     let may_be_there = || {
         let all = part.records.iter().zip(&part.promises);
         all.filter(|(record, promise)| record.own_id() || promise.unknown).count()
     };
     error.is_record_refused()
         || match error.sqlstate() {
-            Some("42501" | "42P10" | "0A000") => may_be_there() > 0,
+            Some("42501" | "42P10" | "0A000") => !holds && may_be_there() > 0,
             Some("53200") => part.len() > 1,
             _ => false,
         }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::folder;
+use super::{folder, segment::HIGHEST};
 
 /// Its file in the folder of the log.
 pub(super) const NAME: &str = "cursor";
@@ -58,6 +58,12 @@ impl Cursor {
         }
     }
 
+    /// Writes to another file from now on.
+    #[cfg(test)]
+    pub(super) fn exchange(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.file, file)
+    }
+
     pub(super) fn at(&self) -> u64 {
         self.at
     }
@@ -96,7 +102,8 @@ fn newest(bytes: &[u8]) -> Option<(u64, u64, usize)> {
         let bytes = bytes.get(place * APART..)?.first_chunk::<SLOT>()?;
         let eight = |at: usize| <[u8; 8]>::try_from(&bytes[at..at + 8]).unwrap_or_default();
         let (generation, at) = (u64::from_le_bytes(eight(0)), u64::from_le_bytes(eight(8)));
-        (*bytes == slot(generation, at)).then_some((generation, at, place))
+        let counts = generation <= HIGHEST && at <= HIGHEST;
+        (counts && *bytes == slot(generation, at)).then_some((generation, at, place))
     };
     [valid(0), valid(1)].into_iter().flatten().max_by_key(|(generation, ..)| *generation)
 }

@@ -14,9 +14,14 @@ impl Stream {
     /// Waits until all that was taken on by now is stored or refused, until a deadline; `or_trouble`: no longer than storing
     /// succeeds.
     pub(crate) async fn settle(&self, deadline: Instant, or_trouble: bool) -> Drained {
+        self.settled(deadline, or_trouble).await.0
+    }
+
+    /// And how many were told of as not kept by then.
+    async fn settled(&self, deadline: Instant, or_trouble: bool) -> (Drained, u64) {
         const LOOK: Duration = Duration::from_millis(50);
         let before = self.0.counted();
-        let Some(core) = self.0.core.upgrade() else { return Drained::default() };
+        let Some(core) = self.0.core.upgrade() else { return (Drained::default(), before.lost) };
         let settled = async {
             loop {
                 core.appender.settled().await;
@@ -40,14 +45,22 @@ impl Stream {
             }
             let _ = tokio::time::timeout_at(deadline.min(Instant::now() + LOOK), done.changed()).await;
         }
+        // In this order: what arrives meanwhile is counted twice rather than not at all.
+        let on_the_way = self.0.pending.load(Ordering::SeqCst);
         let (now, done) = (self.0.counted(), *done.borrow());
-        Drained {
+        let drained = Drained {
             // A letter is counted a moment before what it stands for.
             stored: now.stored.saturating_sub(before.stored),
             failed: now.failed.saturating_sub(before.failed),
-            left: 0,
+            left: on_the_way,
             spooled: target.saturating_sub(done),
-        }
+        };
+        (drained, now.lost)
+    }
+
+    /// How many were told of as not kept.
+    pub(super) fn losses(&self) -> u64 {
+        self.0.counted().lost
     }
 
     /// Nothing is taken on any more.
@@ -56,7 +69,8 @@ impl Stream {
     }
 
     /// Stores what it can until the deadline, then stops. What is on its way to the disk is still to arrive there.
-    pub(super) fn stop(self, deadline: Instant, runtime: &Handle) -> JoinHandle<Drained> {
+    /// Answers how many were told of as not kept until then, too.
+    pub(super) fn stop(self, deadline: Instant, runtime: &Handle) -> JoinHandle<(Drained, u64)> {
         runtime.spawn(async move {
             self.refuse();
             // What they leave goes to the disk.
@@ -64,7 +78,7 @@ impl Stream {
             for queue in memory {
                 let _ = queue.ended().await;
             }
-            let drained = self.settle(deadline, true).await;
+            let drained = self.settled(deadline, true).await;
             self.0.queue.end_now();
             let _ = self.0.queue.ended().await;
             self.0.ending.send_replace(true);
@@ -78,8 +92,10 @@ impl Stream {
 
     /// Once all is on disk: puts the cursor there. Answers what is left for the next start.
     pub(super) async fn finish(&self) -> u64 {
-        let log = Arc::clone(&self.0.log);
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || log.finish()).await {
+        let (log, done) = (Arc::clone(&self.0.log), *self.0.done.borrow());
+        // It may have failed where it was to be moved.
+        let finish = move || log.advance(done).and_then(|_| log.finish());
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(finish).await {
             tracing::warn!(%error, "the spool's cursor is not on disk: records that are stored are looked at again");
         }
         self.left()

@@ -1,6 +1,9 @@
 //! The feed of a stream: reads its log in order, and gives what it reads to the queue as that has room.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::{
     reader::{Reader, Stored},
@@ -52,14 +55,16 @@ async fn feed(stream: &Arc<Shared>) {
         match read {
             Ok(records) => {
                 said = false;
+                stream.unreadable.store(false, Ordering::Relaxed);
                 if damaged > 0 {
-                    stream.numbers.damaged.fetch_add(damaged, std::sync::atomic::Ordering::Relaxed);
+                    stream.numbers.damaged.fetch_add(damaged, Ordering::Relaxed);
                 }
                 if !offer(stream, records, next).await {
                     return;
                 }
             }
             Err(error) => {
+                stream.unreadable.store(true, Ordering::Relaxed);
                 if !std::mem::replace(&mut said, true) {
                     let table = &stream.log.table;
                     tracing::error!(%table, %error, "the spool cannot be read for now; it is tried again");

@@ -4,6 +4,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use crate::{
@@ -19,6 +20,8 @@ const RESERVE_NAME: &str = "reserve";
 /// The directory, held by this process.
 pub(super) struct Folder {
     pub(super) path: PathBuf,
+    /// The reserve was given up.
+    released: AtomicBool,
     /// Locked until it is dropped.
     _lock: File,
 }
@@ -31,7 +34,7 @@ impl Folder {
         let file = options().write(true).create(true).truncate(false).open(&lock);
         let file = file.map_err(|error| SpoolError::io("opening the lock", &lock, error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
+            Ok(()) => Ok(Self { path: path.to_owned(), released: AtomicBool::new(false), _lock: file }),
             Err(TryLockError::WouldBlock) => Err(SpoolError::new(SpoolFault::Locked, "opening the spool", path)),
             Err(TryLockError::Error(error)) => Err(SpoolError::io("taking the lock", &lock, error)),
         }
@@ -52,14 +55,21 @@ impl Folder {
         };
         let made = written().is_ok();
         if !made {
-            self.release_reserve();
+            let _ = fs::remove_file(path);
         }
         made
     }
 
     /// Gives the reserve up. `false`: it was not there.
     pub(super) fn release_reserve(&self) -> bool {
-        fs::remove_file(self.path.join(RESERVE_NAME)).is_ok()
+        let there = fs::remove_file(self.path.join(RESERVE_NAME)).is_ok();
+        self.released.fetch_or(there, Ordering::Relaxed);
+        there
+    }
+
+    /// Whether it was given up since this was asked.
+    pub(super) fn was_released(&self) -> bool {
+        self.released.swap(false, Ordering::Relaxed)
     }
 
     /// The tables that have a log here, sorted; folders of other names are left alone.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use uuid::Uuid;
 
+use super::segment::HIGHEST;
 use crate::{
     event::Mode,
     moment::Moment,
@@ -86,8 +87,12 @@ impl<'b> Frame<'b> {
             _ => return Err(Fault::Damaged),
         };
         let eight = |at: usize| <[u8; 8]>::try_from(&head[at..at + 8]).unwrap_or_default();
+        let sequence = u64::from_le_bytes(eight(8));
+        if sequence > HIGHEST {
+            return Err(Fault::Damaged);
+        }
         Ok(Self {
-            sequence: u64::from_le_bytes(eight(8)),
+            sequence,
             accepted_at: i64::from_le_bytes(eight(16)),
             kind,
             again: head[25] & 1 == 1,

@@ -245,7 +245,10 @@ fn remark_others(dir: &Path, remarks: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
-        let is_known = name.to_str().is_some_and(|name| folder::is_file(name) || folder::table(name).is_some());
+        // What the root of a volume has.
+        let is_volume = |name: &str| name == "lost+found";
+        let is_known =
+            name.to_str().is_some_and(|name| is_volume(name) || folder::is_file(name) || folder::table(name).is_some());
         if !is_known {
             remarks.push(format!("{}: is not of a spool", entry.path().display()));
         }

@@ -23,13 +23,14 @@ pub(super) async fn run(stream: Arc<Shared>) {
     let mut finished = stream.queue.finished();
     loop {
         let low = finished.borrow_and_update().low;
+        let mut behind = false;
         // In this order: where the queue gives up, it says so before its numbers change.
         if stream.gave_up.load(Ordering::SeqCst) {
             // What is on disk is refused again by the next start; what was in memory is nowhere else.
             lock(&stream.refused).retain(|letter| !letter.is_on_disk);
             bury(&stream).await;
         } else {
-            settle(&stream, low).await;
+            behind = settle(&stream, low).await;
         }
         stream.meters.set(stream.measured());
         if *ending.borrow_and_update() {
@@ -39,20 +40,24 @@ pub(super) async fn run(stream: Arc<Shared>) {
             _ = finished.changed() => {}
             () = stream.moved.notified() => {}
             _ = ending.changed() => {}
+            // On a full spool nothing else may ever come.
+            () = tokio::time::sleep(PAUSE), if behind => {}
             // What emits add while nothing is stored shows too.
             () = tokio::time::sleep(LOOK), if SpoolMeters::LISTENS => {}
         }
     }
 }
 
-/// Puts on disk what is known below `low`, in the order in which a crash between loses nothing.
-async fn settle(stream: &Arc<Shared>, low: u64) {
+/// Puts on disk what is known below `low`, in the order in which a crash between loses nothing. Whether the cursor is to be
+/// moved once more, since the disk failed.
+async fn settle(stream: &Arc<Shared>, low: u64) -> bool {
     let to = lock(&stream.window).finished_below(low);
-    let Some(dead) = bury(stream).await else { return };
+    let Some(dead) = bury(stream).await else { return false };
     stream.numbers.dead.fetch_add(dead, Ordering::Relaxed);
-    if to > *stream.done.borrow() {
+    let mut behind = false;
+    if to > *stream.done.borrow() || to > stream.log.at() {
         let log = Arc::clone(&stream.log);
-        let Ok(advanced) = tokio::task::spawn_blocking(move || log.advance(to)).await else { return };
+        let Ok(advanced) = tokio::task::spawn_blocking(move || log.advance(to)).await else { return false };
         match advanced {
             Ok(freed) => {
                 if let Some(core) = stream.core().filter(|_| freed > 0) {
@@ -60,8 +65,14 @@ async fn settle(stream: &Arc<Shared>, low: u64) {
                     core.appender.retry();
                 }
             }
-            // It is tried with the next: what is stored twice changes nothing.
-            Err(error) => tracing::warn!(%error, "the spool's cursor could not be moved for now"),
+            // What is stored twice changes nothing.
+            Err(error) => {
+                tracing::warn!(%error, "the spool's cursor could not be moved for now; it is tried again");
+                if error.is_full() {
+                    stream.core().map(|core| core.release_reserve());
+                }
+                behind = true;
+            }
         }
         stream.done.send_replace(to);
     }
@@ -69,6 +80,7 @@ async fn settle(stream: &Arc<Shared>, low: u64) {
         stream.emptied();
         make_room(stream).await;
     }
+    behind
 }
 
 /// All is stored. Where room is short, the last segment goes too.
@@ -126,6 +138,12 @@ async fn bury(stream: &Arc<Shared>) -> Option<u64> {
 
 /// Writes those that are not there yet: a process before may not have lived to move the cursor.
 fn write(stream: &Shared, folder: &Path, letters: &[Letter]) -> Result<u64, SpoolError> {
+    if *stream.done.borrow() >= stream.log.recovered_below {
+        // No process before has seen any of these.
+        let letters: Vec<_> = letters.iter().map(Letter::parts).collect();
+        dead::write(folder, &letters)?;
+        return Ok(letters.len() as u64);
+    }
     let mut known = lock(&stream.buried);
     let known = match &mut *known {
         Some(known) => known,

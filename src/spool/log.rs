@@ -60,7 +60,7 @@ impl Log {
         let failed = |error| SpoolError::io("opening a log", &folder, error);
         let mut bases = segment::list(&folder).map_err(failed)?;
         for base in &bases {
-            refuse_later(&segment::path(&folder, *base))?;
+            refuse_later(&segment::path(&folder, *base), *base)?;
         }
         let (mut cursor, was_unreadable) = Cursor::open(&folder).map_err(failed)?;
         if was_unreadable {
@@ -155,6 +155,11 @@ impl Log {
         (at.map(|segment| segment.base), segments.get(next).map(|segment| segment.base))
     }
 
+    /// Where the cursor is.
+    pub(super) fn at(&self) -> u64 {
+        self.at.load(Ordering::Relaxed)
+    }
+
     /// Locked before [`segments`](Self::segments), where both are.
     pub(super) fn cursor(&self) -> MutexGuard<'_, Cursor> {
         self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
@@ -213,13 +218,15 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A damaged header loses nothing: the name says all that is needed.
-fn refuse_later(path: &Path) -> Result<(), SpoolError> {
+/// A damaged header loses nothing: the name says all that is needed. A name that no process gives is refused as well: what
+/// comes behind it could not be counted.
+fn refuse_later(path: &Path, base: u64) -> Result<(), SpoolError> {
     let failed = |error| SpoolError::io("opening a segment", path, error);
     let mut bytes = Vec::with_capacity(HEADER);
     File::open(path).and_then(|file| file.take(HEADER as u64).read_to_end(&mut bytes)).map_err(failed)?;
     match Header::read(&bytes) {
         Err(HeaderFault::Version(_)) => Err(SpoolError::new(SpoolFault::Format, "opening a segment", path)),
+        _ if base > segment::HIGHEST => Err(SpoolError::new(SpoolFault::Format, "opening a segment", path)),
         _ => Ok(()),
     }
 }

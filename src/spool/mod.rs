@@ -27,6 +27,7 @@
 //! DIR/TABLE/cursor                 all below this sequence number is in PostgreSQL, or a dead letter
 //! DIR/TABLE/dead/….log             segments of dead letters
 //! DIR/TABLE/damaged/BASE-OFFSET    bytes of a segment that could not be read, kept aside
+//! DIR/TABLE/damaged/dead-….log     a segment of dead letters in which something was damaged, when they were driven again
 //!
 //! segment: header, frames
 //! header, 32 bytes:  0 "TVSPOOL\0" · 8 u16 version (1) · 10 u16 zero · 12 u32 CRC-32C of the 28 other bytes ·
@@ -42,7 +43,7 @@
 //!     0 u64 generation · 8 u64 sequence · 16 u32 CRC-32C of these · 20 u32 zero
 //! ```
 //!
-//! - Sequence numbers count from 2^32, so that there is room before: what a close leaves in memory (`WhenFull::Spill`) goes
+//! - Sequence numbers count from 2^32, and none is above 2^63 - 1, so that there is room before and behind: what a close leaves in memory (`WhenFull::Spill`) goes
 //!   before all else, with the numbers right before the first segment's base, and sets the cursor back to there.
 //! - Nothing that was written is ever changed; a segment is only appended to, by the process that made it, then removed
 //!   whole, once a cursor beyond its end is on disk.

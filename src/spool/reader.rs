@@ -213,5 +213,16 @@ fn keep_aside(log: &Path, scan: &Scan, damage: &Damage) -> io::Result<()> {
     kept
 }
 
+/// Moves a file of dead letters in which something is damaged to where it stays. Answers where that is.
+pub(super) fn keep_file(log: &Path, file: &Path) -> Result<PathBuf, SpoolError> {
+    let folder = log.join(DAMAGED);
+    folder::make(&folder)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let path = folder.join(format!("dead-{name}"));
+    let moved = fs::rename(file, &path).and_then(|()| folder::sync(&folder));
+    moved.map_err(|error| SpoolError::io("keeping dead letters aside", file, error))?;
+    Ok(path)
+}
+
 #[cfg(test)]
 mod tests;

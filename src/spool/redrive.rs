@@ -8,13 +8,17 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    dead,
+    appender::Unkept,
+    dead, reader,
     stream::{Stream, lock},
 };
 use crate::{
     error::{ClosedError, Error},
     table::TableName,
 };
+
+/// So many letters are on their way at once.
+const TOGETHER: usize = 1_000;
 
 impl Stream {
     pub(super) fn table(&self) -> &TableName {
@@ -35,34 +39,52 @@ impl Stream {
             *lock(&self.0.buried) = Some(HashSet::new());
         }
         let pushing = tokio::task::spawn_blocking(move || {
-            let mut acks = Vec::new();
+            let (mut acks, mut count, mut damaged) = (Vec::new(), 0, Vec::new());
             let on_error = Arc::clone(&lock(&stream.0.on_error));
             let files = dead::files(&stream.0.log.folder)?;
-            dead::read::<Error>(&files, &mut |letter| {
-                let (ack, answer) = oneshot::channel();
-                let room = runtime.block_on(stream.room(&letter.record))?;
-                stream.append_in(room, letter.record, Some(ack), &on_error)?;
-                acks.push(answer);
-                Ok(())
-            })?;
-            Ok::<_, Error>((files, acks))
+            for file in &files {
+                let faults = dead::read::<Error>(std::slice::from_ref(file), &mut |letter| {
+                    let (ack, answer) = oneshot::channel();
+                    let room = runtime.block_on(stream.room(&letter.record))?;
+                    stream.append_in(room, letter.record, Some(ack), &on_error)?;
+                    acks.push(answer);
+                    count += 1;
+                    // As many as are on their way at once, not as there are letters.
+                    if acks.len() >= TOGETHER { runtime.block_on(all(&mut acks)) } else { Ok(()) }
+                })?;
+                if faults > 0 {
+                    damaged.push((file.clone(), faults));
+                }
+            }
+            runtime.block_on(all(&mut acks))?;
+            Ok::<_, Error>((files, damaged, count))
         });
-        let (files, acks) = pushing.await.map_err(|_| ClosedError::new("the spool"))??;
-        let count = acks.len() as u64;
-        for ack in acks {
-            ack.await.map_err(|_| ClosedError::new("the spool"))?.map_err(|unkept| unkept.error)?;
-        }
+        let (files, damaged, count) = pushing.await.map_err(|_| ClosedError::new("the spool"))??;
         let _turn = self.0.burying.lock().await;
         let folder = self.0.log.folder.clone();
+        let lost: u64 = damaged.iter().map(|(_, faults)| faults).sum();
         let cleared = tokio::task::spawn_blocking(move || {
+            for (file, letters) in &damaged {
+                let kept = reader::keep_file(&folder, file)?;
+                tracing::error!(letters, kept = %kept.display(), "dead letters could not be read, and are kept aside");
+            }
             dead::clear(&folder, &files)?;
             dead::count(&folder)
         });
         let left = cleared.await.map_err(|_| ClosedError::new("the spool"))??;
         self.0.numbers.dead_on_disk.store(left, Ordering::Relaxed);
+        self.0.numbers.damaged_letters.fetch_add(lost, Ordering::Relaxed);
         std::mem::forget(again);
         Ok(count)
     }
+}
+
+/// Waits until all of these are on disk.
+async fn all(acks: &mut Vec<oneshot::Receiver<Result<(), Box<Unkept>>>>) -> Result<(), Error> {
+    for ack in acks.drain(..) {
+        ack.await.map_err(|_| ClosedError::new("the spool"))?.map_err(|unkept| unkept.error)?;
+    }
+    Ok(())
 }
 
 /// Dropped, the letters are looked through anew, since those that were to be driven are still there.

@@ -4,7 +4,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -30,6 +30,24 @@ pub(super) struct Bounds {
     slots: Semaphore,
     /// Somebody found no room since some was freed.
     short: AtomicBool,
+    /// So many wait for room.
+    waiting: AtomicUsize,
+}
+
+/// Somebody who waits for room.
+struct Waiting<'b>(&'b AtomicUsize);
+
+impl<'b> Waiting<'b> {
+    fn new(waiting: &'b AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Bounds {
@@ -45,6 +63,7 @@ impl Bounds {
             memory: Semaphore::new(root.queue_bytes),
             slots: Semaphore::new(root.queue_capacity),
             short: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
         })
     }
 
@@ -66,13 +85,14 @@ impl Bounds {
         Ok(self.room(permits, on_disk, in_memory))
     }
 
-    /// Whether somebody found no room since some was freed.
+    /// Whether somebody waits for room, or found none since some was freed.
     pub(super) fn is_short(&self) -> bool {
-        self.short.load(Ordering::Relaxed)
+        self.short.load(Ordering::Relaxed) || self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// As soon as there is some, first come, first served. Cancel safe.
     pub(super) async fn take(self: &Arc<Self>, bytes: usize) -> Result<Room, Error> {
+        let _waiting = Waiting::new(&self.waiting);
         let (on_disk, in_memory) = self.shares(bytes);
         let closed = |_: AcquireError| ClosedError::new(WHAT);
         let slot = self.slots.acquire().await.map_err(closed)?;

@@ -9,6 +9,8 @@ use std::{
 pub(super) const HEADER: usize = 32;
 /// Sequence numbers count from here, so that there is room before.
 pub(super) const FIRST: u64 = 1 << 32;
+/// No process counts as far; what says that it did would leave no room behind it.
+pub(super) const HIGHEST: u64 = u64::MAX >> 1;
 const MAGIC: &[u8; 8] = b"TVSPOOL\0";
 const VERSION: u16 = 1;
 const ENDING: &str = "log";

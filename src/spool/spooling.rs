@@ -96,6 +96,11 @@ impl Spooling {
         self.0.refuse();
     }
 
+    /// The same as a [`close`](Self::close) that nobody waits for.
+    pub(crate) fn begin_close(&self, deadline: Instant) {
+        drop(self.0.close(deadline));
+    }
+
     /// The stream of a scope's table.
     pub(crate) fn stream(&self, settings: &Settings) -> Result<Stream, Error> {
         let mut streams = self.0.streams();
@@ -131,6 +136,12 @@ impl Spooling {
         sum
     }
 
+    #[cfg(test)]
+    pub(super) fn log(&self, table: &str) -> Arc<Log> {
+        let streams = self.0.streams();
+        Arc::clone(&streams.by_table[&TableName::new(table).unwrap()].0.log)
+    }
+
     /// For the user.
     pub(crate) fn face(&self) -> super::Spool {
         super::Spool::new(Arc::clone(&self.0))
@@ -140,7 +151,7 @@ impl Spooling {
 impl Drop for Spooling {
     fn drop(&mut self) {
         let timeout = self.0.all().first().map(Stream::close_timeout).unwrap_or_default();
-        drop(self.0.close(Instant::now() + timeout));
+        self.begin_close(Instant::now() + timeout);
     }
 }
 
@@ -166,7 +177,12 @@ impl Core {
 
     /// Gives up the reserve of a full disk. `false`: there was none.
     pub(super) fn release_reserve(&self) -> bool {
-        self.folder.upgrade().is_some_and(|folder| folder.release_reserve())
+        let released = self.folder.upgrade().is_some_and(|folder| folder.release_reserve());
+        if released {
+            // It is to be made again.
+            self.appender.retry();
+        }
+        released
     }
 
     fn close(self: &Arc<Self>, deadline: Instant) -> watch::Receiver<Option<Drained>> {
@@ -197,18 +213,22 @@ impl Core {
         // The directory is nobody else's until all of it is done.
         let folder = self.folder.upgrade();
         let stopping: Vec<_> = streams.iter().map(|stream| stream.clone().stop(deadline, &self.runtime)).collect();
-        let mut sum = Drained::default();
+        let (mut sum, mut told) = (Drained::default(), 0);
         for stopping in stopping {
             // The task of a stream ends with the runtime at the latest.
-            sum += stopping.await.unwrap_or_default();
+            let (drained, lost) = stopping.await.unwrap_or_default();
+            sum += drained;
+            told += lost;
         }
-        sum.spooled = 0;
+        // What was on its way then is on disk, or told of, by now.
+        (sum.spooled, sum.left) = (0, 0);
         self.bounds.close();
         // On a disk that hangs it takes as long as that; what it writes then is found by the next start.
         let is_written = tokio::time::timeout(GRACE, self.appender.ended()).await.is_ok();
         for stream in &streams {
             sum.spooled += if is_written { stream.finish().await } else { stream.left() };
         }
+        sum.left = streams.iter().map(Stream::losses).sum::<u64>().saturating_sub(told);
         drop(folder);
         sum
     }

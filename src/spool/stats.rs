@@ -18,8 +18,8 @@ pub struct SpoolStats {
     pub segments: u64,
     /// Records that PostgreSQL refused, kept aside.
     pub dead_letters: u64,
-    /// Records that could not be read since the start.
+    /// Records and dead letters that could not be read since the start.
     pub damaged: u64,
-    /// The disk is full or failed, and writing is tried again.
+    /// The disk is full or failed, and writing, or reading, is tried again.
     pub stuck: bool,
 }

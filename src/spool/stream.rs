@@ -68,6 +68,8 @@ pub(super) struct Shared {
     pub(super) redriving: tokio::sync::Mutex<()>,
     /// The ids of the dead letters, once they are known.
     pub(super) buried: Mutex<Option<HashSet<Uuid>>>,
+    /// What is on disk cannot be read for now.
+    pub(super) unreadable: AtomicBool,
     /// The queue has ended with records in hand: from then on its numbers tell nothing.
     pub(super) gave_up: AtomicBool,
     pub(super) numbers: Numbers,
@@ -106,6 +108,8 @@ pub(super) struct Numbers {
     pub(super) dead: AtomicU64,
     pub(super) dead_on_disk: AtomicU64,
     pub(super) damaged: AtomicU64,
+    /// Of the dead letters, since the start.
+    pub(super) damaged_letters: AtomicU64,
     /// Told of as not kept.
     pub(super) lost: AtomicU64,
     /// Left in memory by the last close, and put before all else.
@@ -139,6 +143,7 @@ impl Stream {
             delivery.on_error = on_error;
             delivery.leftovers = Some(leftovers);
             (delivery.retry_for, delivery.retries, delivery.when_full) = (RetryFor::Forever, true, WhenFull::Wait);
+            delivery.holds = true;
             let start = log.cursor().at();
             Shared {
                 core: Arc::downgrade(core),
@@ -155,6 +160,7 @@ impl Stream {
                 burying: tokio::sync::Mutex::default(),
                 redriving: tokio::sync::Mutex::default(),
                 buried: Mutex::default(),
+                unreadable: AtomicBool::new(false),
                 gave_up: AtomicBool::new(false),
                 numbers: Numbers { dead_on_disk: AtomicU64::new(dead_letters), ..Numbers::default() },
                 meters: SpoolMeters::new(&log.table),
@@ -285,14 +291,22 @@ impl Stream {
         let Some(core) = self.0.core.upgrade() else { return on_error(&closed(), record) };
         let front = self.0.closing.load(Ordering::SeqCst);
         let pending = (!front).then(|| Pending::new(&self.0));
+        let mut on_error = self.counting_losses(on_error, pending);
         if front {
             self.0.numbers.front.fetch_add(1, Ordering::Relaxed);
+            let (stream, counting) = (Arc::downgrade(&self.0), on_error);
+            on_error = Arc::new(move |error, record| {
+                if let Some(stream) = stream.upgrade() {
+                    stream.numbers.front.fetch_sub(1, Ordering::Relaxed);
+                }
+                counting(error, record);
+            });
         }
         core.appender.push(Append {
             log: Arc::clone(&self.0.log),
             record: record.clone(),
             ack: None,
-            on_error: self.counting_losses(on_error, pending),
+            on_error,
             room: None,
             front,
         });
@@ -349,6 +363,8 @@ impl Stream {
         sum.segments += self.0.log.segments().len() as u64;
         sum.dead_letters += self.0.numbers.dead_on_disk.load(Ordering::Relaxed);
         sum.damaged += self.0.numbers.damaged.load(Ordering::Relaxed);
+        sum.damaged += self.0.numbers.damaged_letters.load(Ordering::Relaxed);
+        sum.stuck |= self.0.unreadable.load(Ordering::Relaxed);
     }
 }
 

@@ -49,21 +49,11 @@ pub(super) struct Lane {
     stuck: bool,
     /// The disk failed the last time.
     failed: bool,
-    /// The reserve was given up for it.
-    pub(super) took_reserve: bool,
 }
 
 impl Lane {
     pub(super) fn new(writer: Writer) -> Self {
-        Self {
-            writer,
-            items: Vec::new(),
-            front: Vec::new(),
-            sync_due: None,
-            stuck: false,
-            failed: false,
-            took_reserve: false,
-        }
+        Self { writer, items: Vec::new(), front: Vec::new(), sync_due: None, stuck: false, failed: false }
     }
 
     pub(super) fn is_of(&self, log: &Log) -> bool {
@@ -127,7 +117,6 @@ impl Lane {
                 Err(failure) if failure.error.is_full() => {
                     let vital = round.last || self.items.iter().any(|item| item.append.room.is_none());
                     if vital && round.folder.release_reserve() {
-                        self.took_reserve = true;
                         continue;
                     }
                     // There may be room for fewer.
@@ -167,7 +156,7 @@ impl Lane {
     fn write_front(&mut self, round: &Round<'_>) {
         let written = loop {
             match self.writer.write_front(self.front.iter().map(|item| &item.append.record)) {
-                Err(failure) if failure.error.is_full() && round.folder.release_reserve() => self.took_reserve = true,
+                Err(failure) if failure.error.is_full() && round.folder.release_reserve() => {}
                 written => break written,
             }
         };
@@ -211,6 +200,11 @@ impl Lane {
 
     pub(super) fn is_in_trouble(&self) -> bool {
         self.stuck || self.failed
+    }
+
+    /// What waits, where nothing is written any more.
+    pub(super) fn into_left(self) -> impl Iterator<Item = Append> {
+        self.items.into_iter().chain(self.front).map(|item| item.append)
     }
 
     /// The number of the first record that waits.

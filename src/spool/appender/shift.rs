@@ -36,6 +36,20 @@ pub(super) struct Shift {
     intake: End,
 }
 
+impl Drop for Shift {
+    fn drop(&mut self) {
+        // Only after a panic: else a close came before, and all of it was written or told of.
+        let unknown = |append: &Append| {
+            let id = append.record.id();
+            ClosedError::in_flight("the spool", Outcome::Unknown, id).into()
+        };
+        for append in self.lanes.drain(..).flat_map(Lane::into_left).chain(self.group.drain(..)) {
+            let error = unknown(&append);
+            append.fail(&error);
+        }
+    }
+}
+
 /// Tells of the thread's end, however it comes.
 struct End(Arc<Intake>);
 
@@ -70,6 +84,12 @@ impl Shift {
             reserve: Some(Instant::now()),
             intake: End(intake),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_in_hand(&mut self, append: Append) {
+        self.group.push(append);
+        self.sort(0);
     }
 
     pub(super) fn work(mut self) {
@@ -136,7 +156,7 @@ impl Shift {
     }
 
     fn restore_reserve(&mut self, now: Instant) {
-        if self.lanes.iter_mut().filter(|lane| lane.took_reserve).map(|lane| lane.took_reserve = false).count() > 0 {
+        if self.folder.was_released() {
             self.reserve = Some(now + LONGEST_PAUSE);
         }
         if self.reserve.is_some_and(|at| at <= now) && !self.lanes.iter().any(Lane::is_in_trouble) {

@@ -362,3 +362,18 @@ fn report(what: &str, mut took: Vec<Duration>) {
     let at = |share: usize| took[(took.len() - 1) * share / 100];
     println!("{what}: p50 {:?} p99 {:?} max {:?}", at(50), at(99), took[took.len() - 1]);
 }
+
+#[test]
+fn what_a_thread_that_panics_has_in_hand_is_told_of() {
+    let dir = Dir::new();
+    let spool = Spool::start(&dir, Sync::Always);
+    let (log, record) = (spool.log("audit_logs"), spool.record());
+    let id = record.id();
+    let append = spool.append(&log, record);
+    let intake = Arc::new(Intake::default());
+    let held = Arc::clone(&spool.folder);
+    let mut shift = Shift::new(held, &spool.settings, WhenFull::Wait, Arc::clone(&spool.bounds), intake);
+    shift.has_in_hand(append);
+    drop(shift);
+    assert_eq!(*spool.errors.lock().unwrap(), [(id, Outcome::Unknown)]);
+}

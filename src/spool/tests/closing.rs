@@ -139,3 +139,17 @@ async fn emits_that_are_dropped_on_a_full_disk_are_kept_or_told_of_and_counted()
     assert!(told > 0 && told + kept == 30, "{told} {kept}");
     assert_eq!((stats.accepted, stats.failed), (31, told as u64), "{stats:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_close_that_nobody_waits_for_puts_memory_on_disk() {
+    let (dir, server) = (Dir::new(), Server::silent());
+    let root = Root::open(&server, config(&dir.0).when_full(WhenFull::Spill));
+    let names = names(0..5);
+    for name in &names {
+        assert_eq!(root.emit(named(name)).await, Durability::Queued);
+    }
+    timeout(Duration::from_millis(200), root.close(SECOND)).await.unwrap_err();
+    let folder = || Folder::open(&dir.0).is_ok();
+    until("the directory is free", folder).await;
+    assert_eq!((on_disk(&dir.0), root.told()), (names, Vec::new()));
+}

@@ -90,3 +90,24 @@ async fn a_letter_that_is_sent_again_behind_what_a_close_left_is_told_again_and_
     assert_eq!((flushed.failed, root.told(), letters(&dir.0)), (1, vec!["bad".to_owned()], 1));
     assert!(names(10..20).iter().all(|name| server.has(name)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_cannot_be_read_is_kept_aside_and_told_of() {
+    let (dir, server) = (Dir::new(), Server::default());
+    let root = Root::open(&server, config(&dir.0));
+    root.emit(named("bad")).await;
+    root.emit(named("good")).await;
+    root.scope.flush().await.unwrap();
+    until("the letter is written", || root.spool().stats().dead_letters == 1).await;
+    let file = fs::read_dir(dir.0.join("audit_logs/dead")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&file).unwrap();
+    let at = bytes.len() - 20;
+    bytes[at] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    assert_eq!(root.spool().redrive(None).await.unwrap(), 0);
+    let kept = fs::read_dir(dir.0.join("audit_logs/damaged")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!((file.exists(), fs::read(kept).unwrap()), (false, bytes));
+    let stats = root.spool().stats();
+    assert_eq!((stats.damaged, stats.dead_letters), (1, 0));
+    assert_eq!((root.scope.stats().stored, root.scope.stats().failed), (1, 1), "no record was lost");
+}

@@ -1,6 +1,7 @@
 //! What a whole spool promises, of a server that is away, refuses or is slow.
 
 mod closing;
+mod disk;
 mod letters;
 mod memory;
 mod room;

@@ -28,3 +28,21 @@ async fn a_spool_that_became_smaller_is_not_full_once_all_is_stored() {
     let emitting = timeout(LONG, root.emit(named("late"))).await;
     assert!(emitting.is_ok(), "{:?}", root.spool().stats());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_who_waits_for_room_gets_it() {
+    let dir = Dir::new();
+    let root = Root::open(&Server::default(), small(&dir.0, 64 << 10));
+    let emits: Vec<_> = (0..60)
+        .map(|_| {
+            let scope = root.scope.clone();
+            tokio::spawn(async move { scope.emit(large("event", 9_000)).await })
+        })
+        .collect();
+    let all = async {
+        for emit in emits {
+            emit.await.unwrap().unwrap();
+        }
+    };
+    assert!(timeout(2 * LONG, all).await.is_ok(), "{:?}", root.spool().stats());
+}

@@ -206,6 +206,41 @@ async fn what_may_be_there_already_is_stored_once() {
     table.drop().await;
 }
 
+/// It may insert, and not look whether a record is there already.
+#[tokio::test]
+async fn what_a_permission_is_missing_for_waits_and_is_no_dead_letter() {
+    let (table, dir, role) = (Table::new("spool_role").await, Dir::new(), kit::unique("spool_role"));
+    let grant = format!("{} GRANT INSERT ON \"{}\" TO {role}", kit::create_role(&role), table.name);
+    table.sql.batch_execute(&grant).await.unwrap();
+    let away = Config::new(AWAY).table_name(&table.name).spool(SpoolConfig::new(&dir.path));
+    let audit = Tracevault::new(away).unwrap();
+    for n in 0..10 {
+        audit.emit(numbered(n)).await.unwrap();
+    }
+    audit.close().await.unwrap();
+    let told = Arc::new(AtomicUsize::new(0));
+    let tell = Arc::clone(&told);
+    let config = Config::new(kit::url_as(&role)).table_name(&table.name).spool(SpoolConfig::new(&dir.path));
+    let config = config.close_timeout(Duration::from_secs(5)).on_error(move |_, _| {
+        tell.fetch_add(1, Ordering::SeqCst);
+    });
+    let audit = Tracevault::new(config).unwrap();
+    for n in 10..20 {
+        assert_eq!(audit.emit(numbered(n)).await.unwrap().durability, Durability::Spooled);
+    }
+    let drained = audit.flush().await.unwrap();
+    assert_eq!((drained.stored, drained.failed, drained.spooled), (0, 0, 20));
+    assert_eq!((audit.spool().unwrap().stats().dead_letters, told.load(Ordering::SeqCst)), (0, 0));
+    table.sql.batch_execute(&format!("GRANT SELECT (id) ON \"{}\" TO {role}", table.name)).await.unwrap();
+    while table.count().await < 20 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(numbers(&table).await, upto(20));
+    audit.close().await.unwrap();
+    table.sql.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+    table.drop().await;
+}
+
 #[tokio::test]
 async fn memory_is_used_until_it_is_full_then_the_disk_and_the_order_stands() {
     let (table, dir) = (Table::missing("spool_spill").await, Dir::new());

@@ -26,7 +26,7 @@ again are dead letters again.
 
 Exit codes:
   0  done
-  1  stdout could not be written
+  1  stdout could not be written; some could not be read, and are kept in damaged/ (--redrive)
   2  usage
   3  the directory cannot be read, is no spool's, or is in use (--redrive)";
 

@@ -30,7 +30,14 @@ pub(super) async fn run(dir: &Path, table: Option<&TableName>) -> Exit {
     match driven {
         Ok(driven) => {
             console::say(format_args!("{driven} put back: the next start delivers them, or tracevault spool replay"));
-            Exit::Success
+            let damaged = opened.audit.spool().map_or(0, |spool| spool.stats().damaged);
+            if damaged == 0 {
+                return Exit::Success;
+            }
+            console::say(format_args!(
+                "{damaged} could not be read: their files are in damaged/, beside the table's others"
+            ));
+            Exit::Refused
         }
         Err(error) => console::fail(&error),
     }

@@ -41,7 +41,7 @@ spool still.
 
 Exit codes:
   0    every record is stored
-  1    some became dead letters
+  1    some became dead letters, or could not be read (fsck, before, names them; their bytes stay in damaged/)
   2    usage
   3    the directory or the database failed, or --for was over: what is not stored is in the spool
   130  interrupted (143: terminated), likewise";
@@ -114,7 +114,7 @@ pub(super) async fn run(args: Args) -> Exit {
         Err(exit) => return exit,
     };
     if tables.iter().all(|of| of.records == 0) {
-        return conclude(&Ending::Empty, 0, 0, 0);
+        return conclude(&Ending::Empty, &Numbers::default());
     }
     let refused = Arc::new(Refused::default());
     let heard = Arc::clone(&refused);
@@ -130,7 +130,9 @@ pub(super) async fn run(args: Args) -> Exit {
         }
     };
     match deliver(&args.place.dir, config, &tables, deadline, signals).await {
-        Ok((ending, stored, left)) => conclude(&ending, stored, refused.count.load(Ordering::Relaxed), left),
+        Ok((ending, numbers)) => {
+            conclude(&ending, &Numbers { refused: refused.count.load(Ordering::Relaxed), ..numbers })
+        }
         Err(error) => console::fail(&error),
     }
 }
@@ -141,7 +143,7 @@ async fn deliver(
     tables: &[tracevault::spool::Listing],
     deadline: Option<Instant>,
     mut signals: Signals,
-) -> Result<(Ending, u64, u64), Error> {
+) -> Result<(Ending, Numbers), Error> {
     let opened = Opened::open(dir, config, tables)?;
     let ending = tokio::select! {
         biased;
@@ -153,8 +155,9 @@ async fn deliver(
         // Cursors and files are put in order.
         opened.audit.close().await?;
     }
-    let (stored, left) = (opened.audit.stats().stored, opened.left());
-    Ok((ending, stored, left))
+    let damaged = opened.audit.spool().map_or(0, |spool| spool.stats().damaged);
+    let numbers = Numbers { stored: opened.audit.stats().stored, refused: 0, damaged, left: opened.left() };
+    Ok((ending, numbers))
 }
 
 /// Until the spool is empty, or nothing comes of it.
@@ -186,7 +189,17 @@ async fn over(deadline: Option<Instant>) {
     }
 }
 
-fn conclude(ending: &Ending, stored: u64, refused: u64, left: u64) -> Exit {
+/// What became of the records.
+#[derive(Default)]
+struct Numbers {
+    stored: u64,
+    refused: u64,
+    damaged: u64,
+    left: u64,
+}
+
+fn conclude(ending: &Ending, numbers: &Numbers) -> Exit {
+    let Numbers { stored, refused, damaged, left } = *numbers;
     match ending {
         Ending::Empty => {}
         Ending::Away => console::say("the database does not answer: check that it is running, and DATABASE_URL"),
@@ -196,11 +209,12 @@ fn conclude(ending: &Ending, stored: u64, refused: u64, left: u64) -> Exit {
         Ending::TimeOver => console::say("the time is over"),
         Ending::Interrupted(_) => console::say("interrupted: what is not stored is in the spool still"),
     }
-    let _ = writeln!(io::stderr(), "stored {stored}, dead letters {refused}, left {left}");
+    let unreadable = if damaged > 0 { format!(", damaged {damaged}") } else { String::new() };
+    let _ = writeln!(io::stderr(), "stored {stored}, dead letters {refused}{unreadable}, left {left}");
     match ending {
         Ending::Interrupted(signal) => Exit::Interrupted(*signal),
         _ if left > 0 || !matches!(ending, Ending::Empty) => Exit::Database,
-        _ if refused > 0 => Exit::Refused,
+        _ if refused > 0 || damaged > 0 => Exit::Refused,
         _ => Exit::Success,
     }
 }
