@@ -85,7 +85,8 @@ impl Tracevault {
     ///
     /// # Errors
     /// `Config` when a setting cannot be used, or outside of a tokio runtime; `Driver` when the database cannot be
-    /// reached within `connect_timeout`, or a table is missing or of another version.
+    /// reached within `connect_timeout`, or a table is missing or of another version; `Spool` when the directory of a spool
+    /// cannot be used.
     ///
     /// # Cancel safety
     /// Dropping it closes what was opened.
@@ -96,10 +97,12 @@ impl Tracevault {
     }
 
     /// Opens nothing yet: a service can start while its database is away. The first emit connects; tables are checked,
-    /// and created if `ensure_schema` says so, only by [`prepare`](Self::prepare).
+    /// and created if `ensure_schema` says so, only by [`prepare`](Self::prepare). The directory of a spool is opened and
+    /// looked through here.
     ///
     /// # Errors
-    /// `Config` when a setting cannot be used, or outside of a tokio runtime.
+    /// `Config` when a setting cannot be used, or outside of a tokio runtime; `Spool` when the directory of a spool cannot
+    /// be used.
     pub fn new(config: Config) -> Result<Self, Error> {
         let resolved = config.resolve()?;
         let Some(url) = &resolved.connection_string else {
@@ -139,7 +142,8 @@ impl Tracevault {
     /// ```
     ///
     /// # Errors
-    /// `Config` when a setting cannot be used, or outside of a tokio runtime.
+    /// `Config` when a setting cannot be used, or outside of a tokio runtime; `Spool` when the directory of a spool cannot
+    /// be used.
     pub fn with_pools(write: Pool, read: Option<Pool>, config: Config) -> Result<Self, Error> {
         let resolved = config.resolve()?;
         if resolved.connection_string.is_some() || resolved.read_connection_string.is_some() {
@@ -260,7 +264,7 @@ impl Tracevault {
     /// A scope that inherits all settings but those named. It shares the pool and has a queue of its own.
     ///
     /// # Errors
-    /// `Config` when an override cannot be used; `Closed`.
+    /// `Config` when an override cannot be used; `Closed`; `Spool` when the disk of a spool fails.
     pub fn scope(&self, overrides: ScopeOverrides) -> Result<Scope, Error> {
         self.0.context.lifecycle.check()?;
         Scope::new(&self.0.context, &self.0.names, self.0.scope.settings().overridden(overrides)?)
@@ -287,7 +291,7 @@ impl Tracevault {
     /// Scopes are flushed by themselves.
     ///
     /// # Errors
-    /// None today; what was not finished in time is in [`Drained::left`].
+    /// None today; what was not finished in time is in [`Drained::left`], or with a spool on disk, in [`Drained::spooled`].
     ///
     /// # Cancel safety
     /// Dropping it stops the waiting only.
@@ -301,7 +305,8 @@ impl Tracevault {
     /// The numbers are the sum over the root and its scopes. Calling it again changes nothing, and waits for the same end.
     ///
     /// # Errors
-    /// None today; what was not finished in time is in [`Drained::left`], and was reported.
+    /// None today; what was not finished in time is in [`Drained::left`], and was reported, or with a spool on disk, in
+    /// [`Drained::spooled`].
     ///
     /// # Cancel safety
     /// Dropping it stops the waiting only: the queues are emptied all the same; the pool closes with the last handle.

@@ -268,7 +268,7 @@ impl Scope {
     /// Always async.
     ///
     /// # Errors
-    /// `Validation`, `Closed`, and `QueueFull` when there is no room, whatever `when_full` says.
+    /// `Validation`, `Closed`, and `QueueFull` (with a spool: `Spool`) when there is no room, whatever `when_full` says.
     pub fn try_emit<'a>(&self, event: impl Into<Event<'a>>) -> Result<Receipt, Error> {
         let record = Record::of(&event.into(), Some(Mode::Async), &self.0.settings)?;
         let id = record.id();
@@ -318,7 +318,7 @@ impl Scope {
     /// ```
     ///
     /// # Errors
-    /// `QueueFull` when there is no room, whatever `when_full` says; `Closed`.
+    /// `QueueFull` (with a spool: `Spool`) when there is no room, whatever `when_full` says; `Closed`.
     pub fn try_reserve(&self, bytes: usize) -> Result<Reservation, Error> {
         Reservation::new(self, bytes)
     }
@@ -326,7 +326,7 @@ impl Scope {
     /// A scope that inherits all of this one's settings but those named.
     ///
     /// # Errors
-    /// `Config` when an override cannot be used; `Closed`.
+    /// `Config` when an override cannot be used; `Closed`; `Spool` when the disk of a spool fails.
     pub fn scope(&self, overrides: ScopeOverrides) -> Result<Self, Error> {
         self.0.lifecycle.check()?;
         Self::new(&self.0.context, &self.0.names, self.0.settings.overridden(overrides)?)
@@ -361,7 +361,7 @@ impl Scope {
     /// Other scopes are not waited for.
     ///
     /// # Errors
-    /// None today; what was not finished in time is in [`Drained::left`].
+    /// None today; what was not finished in time is in [`Drained::left`], or with a spool on disk, in [`Drained::spooled`].
     ///
     /// # Cancel safety
     /// Dropping it stops the waiting only.

@@ -153,6 +153,15 @@ async fn fsck_finds_nothing_where_nothing_is_wrong_and_names_each_damage() {
     assert_eq!(ran.out.lines().next(), Some(expected.as_str()));
     assert!(ran.out.lines().last().unwrap().starts_with("frames 49, bytes "), "{}", ran.out);
     assert!(ran.out.ends_with(", damaged places 1\n"), "{}", ran.out);
+    // What the root of a volume has is no remark.
+    fs::create_dir(dir.path.join("lost+found")).unwrap();
+    assert_eq!(spool("fsck", &dir, &[]).out, ran.out);
+    // All the others are delivered, and that one is not passed over in silence.
+    table.sql.batch_execute(&tracevault::generate_init_sql(&table.name).unwrap()).await.unwrap();
+    let ran = spool("replay", &dir, &[]);
+    assert_eq!((ran.code, ran.err.as_str()), (1, "stored 49, dead letters 0, damaged 1, left 0\n"));
+    assert_eq!(table.count().await, 49);
+    table.drop().await;
 }
 
 #[tokio::test]
