@@ -18,9 +18,9 @@ async fn a_cursor_that_failed_once_is_moved_though_nothing_more_comes() {
     until("the cursor fails", || root.scope.stats().spooled == 0).await;
     assert!(root.spool().stats().records > 0, "it has not moved");
     log.cursor().exchange(cursor);
+    until("it has moved", || root.spool().stats().records == 0).await;
     let emitting = timeout(LONG, root.emit(large("late", 9_000))).await;
     assert!(emitting.is_ok(), "{:?}", root.spool().stats());
-    until("it has moved", || root.spool().stats().records == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
