@@ -46,7 +46,7 @@ impl Stream {
             let _ = tokio::time::timeout_at(deadline.min(Instant::now() + LOOK), done.changed()).await;
         }
         // In this order: what arrives meanwhile is counted twice rather than not at all.
-        let on_the_way = self.0.pending.load(Ordering::SeqCst);
+        let on_the_way = self.on_the_way();
         let (now, done) = (self.0.counted(), *done.borrow());
         let drained = Drained {
             // A letter is counted a moment before what it stands for.
@@ -56,6 +56,11 @@ impl Stream {
             spooled: target.saturating_sub(done),
         };
         (drained, now.lost)
+    }
+
+    /// How many are on their way to the disk.
+    pub(super) fn on_the_way(&self) -> u64 {
+        self.0.pending.load(Ordering::SeqCst)
     }
 
     /// How many were told of as not kept.

@@ -140,6 +140,7 @@ async fn bury(stream: &Arc<Shared>) -> Option<u64> {
 fn write(stream: &Shared, folder: &Path, letters: &[Letter]) -> Result<u64, SpoolError> {
     if *stream.done.borrow() >= stream.log.recovered_below {
         // No process before has seen any of these.
+        *lock(&stream.buried) = None;
         let letters: Vec<_> = letters.iter().map(Letter::parts).collect();
         dead::write(folder, &letters)?;
         return Ok(letters.len() as u64);

@@ -43,8 +43,9 @@
 //!     0 u64 generation · 8 u64 sequence · 16 u32 CRC-32C of these · 20 u32 zero
 //! ```
 //!
-//! - Sequence numbers count from 2^32, and none is above 2^63 - 1, so that there is room before and behind: what a close leaves in memory (`WhenFull::Spill`) goes
-//!   before all else, with the numbers right before the first segment's base, and sets the cursor back to there.
+//! - Sequence numbers count from 2^32, and none is above 2^63 - 1, so that there is room before and behind: what a close
+//!   leaves in memory (`WhenFull::Spill`) goes before all else, with the numbers right before the first segment's base, and
+//!   sets the cursor back to there.
 //! - Nothing that was written is ever changed; a segment is only appended to, by the process that made it, then removed
 //!   whole, once a cursor beyond its end is on disk.
 //! - A segment ends where the next one's base begins, whatever else stands in it: after a failed write or `fsync` the

@@ -30,11 +30,11 @@ pub(super) struct Bounds {
     slots: Semaphore,
     /// Somebody found no room since some was freed.
     short: AtomicBool,
-    /// So many wait for room.
+    /// So many wait for room on disk.
     waiting: AtomicUsize,
 }
 
-/// Somebody who waits for room.
+/// Somebody who waits for room on disk.
 struct Waiting<'b>(&'b AtomicUsize);
 
 impl<'b> Waiting<'b> {
@@ -85,18 +85,18 @@ impl Bounds {
         Ok(self.room(permits, on_disk, in_memory))
     }
 
-    /// Whether somebody waits for room, or found none since some was freed.
+    /// Whether somebody waits for room on disk, or found none since some was freed.
     pub(super) fn is_short(&self) -> bool {
         self.short.load(Ordering::Relaxed) || self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// As soon as there is some, first come, first served. Cancel safe.
     pub(super) async fn take(self: &Arc<Self>, bytes: usize) -> Result<Room, Error> {
-        let _waiting = Waiting::new(&self.waiting);
         let (on_disk, in_memory) = self.shares(bytes);
         let closed = |_: AcquireError| ClosedError::new(WHAT);
         let slot = self.slots.acquire().await.map_err(closed)?;
         let memory = self.memory.acquire_many(in_memory).await.map_err(closed)?;
+        let _waiting = Waiting::new(&self.waiting);
         let disk = self.disk.acquire_many(on_disk).await.map_err(closed)?;
         Ok(self.room([slot, memory, disk], on_disk, in_memory))
     }

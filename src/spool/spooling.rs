@@ -229,6 +229,9 @@ impl Core {
             sum.spooled += if is_written { stream.finish().await } else { stream.left() };
         }
         sum.left = streams.iter().map(Stream::losses).sum::<u64>().saturating_sub(told);
+        if !is_written {
+            sum.left += streams.iter().map(Stream::on_the_way).sum::<u64>();
+        }
         drop(folder);
         sum
     }
