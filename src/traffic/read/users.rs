@@ -217,9 +217,8 @@ pub(super) async fn unique(snapshot: &Snapshot<'_>, span: Span, marks: &Marks) -
         sources
             .push(format!("SELECT user_id FROM \"traffic_logs_user_hours\" WHERE at = {at} AND hours & {mask} <> 0"));
     }
-    if !cover.raw.is_empty() {
-        sources.push(format!("SELECT user_id FROM \"traffic_logs\" WHERE user_id <> '' AND {}", sql::raw(&cover)));
-    }
+    let rows = sql::raw(&cover);
+    sources.extend(rows.map(|when| format!("SELECT user_id FROM \"traffic_logs\" WHERE user_id <> '' AND {when}")));
     if sources.is_empty() {
         return Ok(0);
     }
