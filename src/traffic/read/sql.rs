@@ -4,12 +4,12 @@ use super::super::{
     cover::Cover,
     histogram::SLOT,
     roll::{ROUTE, TOTALS, USER},
-    span::{Span, within},
+    span::within,
 };
 
-/// The rows of a cover that are read one by one, by their conditions.
-pub(super) fn raw(cover: &Cover) -> impl Iterator<Item = String> + '_ {
-    apart(&cover.raw).map(|spans| within("started_at", spans))
+/// The rows of a cover that are read one by one.
+pub(super) fn raw(cover: &Cover) -> String {
+    within("started_at", &cover.raw)
 }
 
 /// Totals: `at` (to the minute), `n` to `n5`, `slow_n`, `sum_us`, `max_us`.
@@ -18,11 +18,12 @@ pub(super) fn totals(cover: &Cover) -> String {
     let mut parts: Vec<String> = rollups(cover, "total")
         .map(|(table, when)| format!("SELECT {columns} FROM \"traffic_logs_{table}\" WHERE {when}"))
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!(
-            "SELECT date_trunc('minute', started_at, 'UTC') AS at, {TOTALS} FROM \"traffic_logs\" WHERE {when} GROUP BY 1"
-        )
-    }));
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT date_trunc('minute', started_at, 'UTC') AS at, {TOTALS} FROM \"traffic_logs\" WHERE {} GROUP BY 1",
+            raw(cover)
+        ));
+    }
     union(&parts, "SELECT at, n, n2, n3, n4, n5, slow_n, sum_us, max_us FROM \"traffic_logs_total_1m\" WHERE false")
 }
 
@@ -33,9 +34,14 @@ pub(super) fn total_slots(cover: &Cover, bucket: i64) -> String {
             format!("SELECT at, hist_b AS slots, hist_n AS counts FROM \"traffic_logs_{table}\" WHERE {when}")
         })
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!("SELECT {}, {} FROM \"traffic_logs\" WHERE {} GROUP BY 1, {SLOT}", binned(bucket), slots(), when)
-    }));
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT {}, {} FROM \"traffic_logs\" WHERE {} GROUP BY 1, {SLOT}",
+            binned(bucket),
+            slots(),
+            raw(cover)
+        ));
+    }
     union(&parts, "SELECT at, hist_b AS slots, hist_n AS counts FROM \"traffic_logs_total_1m\" WHERE false")
 }
 
@@ -55,11 +61,12 @@ pub(super) fn routes(cover: &Cover) -> String {
     let mut parts: Vec<String> = rollups(cover, "route")
         .map(|(table, when)| format!("SELECT {columns} FROM \"traffic_logs_{table}\" WHERE {when}"))
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!(
-            "SELECT method, coalesce(rollup_route, route) AS route, {ROUTE} FROM \"traffic_logs\" WHERE {when} GROUP BY 1, 2"
-        )
-    }));
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT method, coalesce(rollup_route, route) AS route, {ROUTE} FROM \"traffic_logs\" WHERE {} GROUP BY 1, 2",
+            raw(cover)
+        ));
+    }
     union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_route_1h\" WHERE false"))
 }
 
@@ -78,14 +85,14 @@ pub(super) fn route_slots(cover: &Cover) -> String {
             )
         })
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!(
+    if !cover.raw.is_empty() {
+        parts.push(format!(
             "SELECT method, coalesce(rollup_route, route) AS route, {} FROM \"traffic_logs\" \
              WHERE {} AND {LISTED_ROWS} GROUP BY 1, 2, {SLOT}",
             slots(),
-            when
-        )
-    }));
+            raw(cover)
+        ));
+    }
     let nothing = format!(
         "SELECT method, route, hist_b AS slots, hist_n AS counts FROM \"traffic_logs_route_1h\" WHERE false AND {LISTED}"
     );
@@ -99,12 +106,13 @@ pub(super) fn route_counts(cover: &Cover) -> String {
             format!("SELECT at, method, route, n FROM \"traffic_logs_{table}\" WHERE {when} AND {LISTED}")
         })
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!(
+    if !cover.raw.is_empty() {
+        parts.push(format!(
             "SELECT date_trunc('hour', started_at, 'UTC') AS at, method, coalesce(rollup_route, route) AS route, \
-             sum(weight)::bigint AS n FROM \"traffic_logs\" WHERE {when} AND {LISTED_ROWS} GROUP BY 1, 2, 3"
-        )
-    }));
+             sum(weight)::bigint AS n FROM \"traffic_logs\" WHERE {} AND {LISTED_ROWS} GROUP BY 1, 2, 3",
+            raw(cover)
+        ));
+    }
     let nothing = format!("SELECT at, method, route, n FROM \"traffic_logs_route_1h\" WHERE false AND {LISTED}");
     union(&parts, &nothing)
 }
@@ -116,12 +124,13 @@ pub(super) fn one_route(cover: &Cover) -> String {
             format!("SELECT at, n, error_n, slow_n, max_us FROM \"traffic_logs_{table}\" WHERE {when} AND {NAMED}")
         })
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!(
+    if !cover.raw.is_empty() {
+        parts.push(format!(
             "SELECT at, n, error_n, slow_n, max_us FROM (SELECT date_trunc('minute', started_at, 'UTC') AS at, {ROUTE} \
-             FROM \"traffic_logs\" WHERE {when} AND method = $1 AND coalesce(rollup_route, route) = $2 GROUP BY 1) AS fresh"
-        )
-    }));
+             FROM \"traffic_logs\" WHERE {} AND method = $1 AND coalesce(rollup_route, route) = $2 GROUP BY 1) AS fresh",
+            raw(cover)
+        ));
+    }
     let nothing =
         format!("SELECT at, n, error_n, slow_n, max_us FROM \"traffic_logs_route_1h\" WHERE false AND {NAMED}");
     union(&parts, &nothing)
@@ -138,15 +147,15 @@ pub(super) fn one_route_slots(cover: &Cover, bucket: i64) -> String {
             )
         })
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!(
+    if !cover.raw.is_empty() {
+        parts.push(format!(
             "SELECT {}, {} FROM \"traffic_logs\" \
              WHERE {} AND method = $1 AND coalesce(rollup_route, route) = $2 GROUP BY 1, {SLOT}",
             binned(bucket),
             slots(),
-            when
-        )
-    }));
+            raw(cover)
+        ));
+    }
     let nothing =
         format!("SELECT at, hist_b AS slots, hist_n AS counts FROM \"traffic_logs_route_1h\" WHERE false AND {NAMED}");
     union(&parts, &nothing)
@@ -157,9 +166,12 @@ pub(super) fn statuses(cover: &Cover) -> String {
     let mut parts: Vec<String> = rollups(cover, "status")
         .map(|(table, when)| format!("SELECT status_code, n FROM \"traffic_logs_{table}\" WHERE {when}"))
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!("SELECT status_code, sum(weight)::bigint AS n FROM \"traffic_logs\" WHERE {when} GROUP BY 1")
-    }));
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT status_code, sum(weight)::bigint AS n FROM \"traffic_logs\" WHERE {} GROUP BY 1",
+            raw(cover)
+        ));
+    }
     union(&parts, "SELECT status_code, n FROM \"traffic_logs_status_1h\" WHERE false")
 }
 
@@ -169,13 +181,14 @@ pub(super) fn errors(cover: &Cover) -> String {
     let mut parts: Vec<String> = rollups(cover, "error")
         .map(|(table, when)| format!("SELECT {columns} FROM \"traffic_logs_{table}\" WHERE {when}"))
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!(
+    if !cover.raw.is_empty() {
+        parts.push(format!(
             "SELECT method, coalesce(rollup_route, route) AS route, status_code, sum(weight)::bigint AS n, \
              min(started_at) AS first_at, max(started_at) AS last_at FROM \"traffic_logs\" \
-             WHERE status_code >= 400 AND {when} GROUP BY 1, 2, 3"
-        )
-    }));
+             WHERE status_code >= 400 AND {} GROUP BY 1, 2, 3",
+            raw(cover)
+        ));
+    }
     union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_error_1h\" WHERE false"))
 }
 
@@ -185,12 +198,13 @@ pub(super) fn error_counts(cover: &Cover) -> String {
     let mut parts: Vec<String> = rollups(cover, "error")
         .map(|(table, when)| format!("SELECT {columns} FROM \"traffic_logs_{table}\" WHERE {when}"))
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!(
+    if !cover.raw.is_empty() {
+        parts.push(format!(
             "SELECT started_at AS at, method, coalesce(rollup_route, route) AS route, status_code, weight::bigint AS n \
-             FROM \"traffic_logs\" WHERE status_code >= 400 AND {when}"
-        )
-    }));
+             FROM \"traffic_logs\" WHERE status_code >= 400 AND {}",
+            raw(cover)
+        ));
+    }
     union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_error_1h\" WHERE false"))
 }
 
@@ -200,23 +214,23 @@ pub(super) fn users(cover: &Cover) -> String {
     let mut parts: Vec<String> = rollups(cover, "user")
         .map(|(table, when)| format!("SELECT {columns} FROM \"traffic_logs_{table}\" WHERE {when}"))
         .collect();
-    parts.extend(raw(cover).map(|when| {
-        format!("SELECT coalesce(user_id, '') AS user_id, {USER} FROM \"traffic_logs\" WHERE {when} GROUP BY 1")
-    }));
+    if !cover.raw.is_empty() {
+        parts.push(format!(
+            "SELECT coalesce(user_id, '') AS user_id, {USER} FROM \"traffic_logs\" WHERE {} GROUP BY 1",
+            raw(cover)
+        ));
+    }
     union(&parts, &format!("SELECT {columns} FROM \"traffic_logs_user_1h\" WHERE false"))
 }
 
-/// The rollups that a cover names, with their conditions.
+/// The rollups that a cover names, with their conditions: one for each span as long as there are few, since an index serves
+/// one range where it does not serve one or the other.
 fn rollups<'c>(cover: &'c Cover, what: &'c str) -> impl Iterator<Item = (String, String)> + 'c {
-    [("1d", &cover.days), ("1h", &cover.hours), ("1m", &cover.minutes)]
-        .into_iter()
-        .flat_map(move |(level, spans)| apart(spans).map(move |spans| (format!("{what}_{level}"), within("at", spans))))
-}
-
-/// Each span by itself as long as there are few: an index serves one range where it does not serve one or the other.
-fn apart(spans: &[Span]) -> std::slice::Chunks<'_, Span> {
     const FEW: usize = 4;
-    spans.chunks(if spans.len() > FEW { spans.len() } else { 1 })
+    [("1d", &cover.days), ("1h", &cover.hours), ("1m", &cover.minutes)].into_iter().flat_map(move |(level, spans)| {
+        let together = if spans.len() > FEW { spans.len() } else { 1 };
+        spans.chunks(together).map(move |spans| (format!("{what}_{level}"), within("at", spans)))
+    })
 }
 
 fn union(parts: &[String], nothing: &str) -> String {

@@ -217,8 +217,9 @@ pub(super) async fn unique(snapshot: &Snapshot<'_>, span: Span, marks: &Marks) -
         sources
             .push(format!("SELECT user_id FROM \"traffic_logs_user_hours\" WHERE at = {at} AND hours & {mask} <> 0"));
     }
-    let rows = sql::raw(&cover);
-    sources.extend(rows.map(|when| format!("SELECT user_id FROM \"traffic_logs\" WHERE user_id <> '' AND {when}")));
+    if !cover.raw.is_empty() {
+        sources.push(format!("SELECT user_id FROM \"traffic_logs\" WHERE user_id <> '' AND {}", sql::raw(&cover)));
+    }
     if sources.is_empty() {
         return Ok(0);
     }
