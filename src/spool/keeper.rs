@@ -68,8 +68,8 @@ async fn settle(stream: &Arc<Shared>, low: u64) -> bool {
             // What is stored twice changes nothing.
             Err(error) => {
                 tracing::warn!(%error, "the spool's cursor could not be moved for now; it is tried again");
-                if error.is_full() {
-                    stream.core().map(|core| core.release_reserve());
+                if let Some(core) = stream.core().filter(|_| error.is_full()) {
+                    core.release_reserve();
                 }
                 behind = true;
             }

@@ -68,6 +68,7 @@ use crate::{
 /// let last_hour = Range::last(Duration::from_secs(3600))?;
 /// let overview = traffic.overview(&OverviewQuery::new(last_hour)).await?;
 /// assert_eq!((overview.total_requests, overview.unique_users), (1, 1));
+/// assert_eq!(traffic.forget_user("123").await?, 1); // The request stays counted, as of nobody.
 /// traffic.close(Duration::from_secs(5)).await;
 /// # Ok(())
 /// # }

@@ -3,6 +3,15 @@
 use super::*;
 use crate::{error::SpoolFault, spool::cursor};
 
+/// Where a first event is stored.
+async fn with_a_reserve(server: &Server, dir: &Path) -> Root {
+    let root = Root::open(server, config(dir));
+    root.emit(named("first")).await;
+    root.scope.flush().await.unwrap();
+    until("the reserve is made", || dir.join("reserve").exists()).await;
+    root
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_failed_once_is_moved_though_nothing_more_comes() {
     let (dir, server) = (Dir::new(), Server::silent());
@@ -27,10 +36,7 @@ async fn a_cursor_that_failed_once_is_moved_though_nothing_more_comes() {
 async fn what_is_on_its_way_to_a_full_disk_is_left_and_then_told() {
     let Some(disk) = Disk::new() else { return };
     let (dir, server) = (disk.0.0.join("spool"), Server::default());
-    let root = Root::open(&server, config(&dir));
-    root.emit(named("first")).await;
-    root.scope.flush().await.unwrap();
-    until("the reserve is made", || dir.join("reserve").exists()).await;
+    let root = with_a_reserve(&server, &dir).await;
     fs::remove_file(dir.join("reserve")).unwrap();
     disk.fill();
     for _ in 0..10 {
@@ -48,10 +54,7 @@ async fn what_is_on_its_way_to_a_full_disk_is_left_and_then_told() {
 async fn the_reserve_is_made_again_whoever_took_it() {
     let Some(disk) = Disk::new() else { return };
     let (dir, server) = (disk.0.0.join("spool"), Server::default());
-    let root = Root::open(&server, config(&dir));
-    root.emit(named("first")).await;
-    root.scope.flush().await.unwrap();
-    until("the reserve is made", || dir.join("reserve").exists()).await;
+    let root = with_a_reserve(&server, &dir).await;
     server.0.silent.send_replace(true);
     root.emit(named("bad")).await;
     root.emit(named("good")).await;

@@ -57,10 +57,12 @@ impl Traffic {
     ///     .build()?;
     /// traffic.ensure_schema().await?;
     ///
-    /// let app = traffic.layer().layer(service_fn(product));
+    /// let layer = traffic.layer();
+    /// let app = layer.layer(service_fn(product));
     /// let response = app.oneshot(Request::get("/products/7?page=1").body(Body::new())?).await?;
     /// response.into_body().collect().await?;
     ///
+    /// layer.idle().await; // Every request has ended, and was recorded.
     /// let stats = traffic.close(std::time::Duration::from_secs(5)).await;
     /// assert_eq!((stats.stored, stats.dropped, stats.failed), (1, 0, 0));
     /// # Ok(())
